@@ -1,0 +1,12 @@
+//! What every crate may use and none may extend with a domain noun: problem lists, secrets that do not
+//! print, clocks, error reports. No async runtime, no I/O beyond reading configuration.
+
+pub mod clock;
+pub mod problem;
+pub mod report;
+pub mod secret;
+
+pub use clock::{Clock, SystemClock};
+pub use problem::{Problem, Problems};
+pub use report::report;
+pub use secret::Secret;

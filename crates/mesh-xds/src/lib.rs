@@ -1,0 +1,71 @@
+//! From a mesh and one proxy of it to Envoy's configuration. Pure: the same input gives the same bytes.
+
+use std::sync::Arc;
+
+use base::Problems;
+use mesh_model::{Dataplane, MeshContext, Tags};
+use proto::Resource;
+
+/// The proxy that is configured.
+#[derive(Clone, Debug)]
+pub struct Proxy<'a> {
+    /// Its mesh.
+    pub mesh: &'a MeshContext,
+    /// Its name.
+    pub name: &'a str,
+    /// What it declares.
+    pub dataplane: &'a Dataplane,
+    /// What its node metadata says.
+    pub metadata: &'a ProxyMetadata,
+}
+
+/// What matters of the node metadata a proxy connects with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxyMetadata {
+    /// `dataplane.admin.port`; 0 or absent means the admin interface is off.
+    pub admin_port: u16,
+    /// `dataplane.admin.address`
+    pub admin_address: Option<String>,
+    /// `accessLogSocketPath`, or derived from `workdir`: where `kuma-dp` takes access logs for TCP sinks.
+    pub access_log_socket: Option<String>,
+    /// `dataplane.readinessReporter.port`
+    pub readiness_port: Option<u16>,
+    /// `features`
+    pub features: Vec<String>,
+    /// `version.kumaDp.version`
+    pub dp_version: String,
+    /// `version.envoy.version`
+    pub envoy_version: String,
+}
+
+/// What a proxy gets, apart from what changes without its own configuration changing.
+#[derive(Clone, Debug, Default)]
+pub struct ProxyResources {
+    /// Clusters, listeners and routes.
+    pub resources: Vec<Arc<Resource>>,
+    /// The endpoint assignments its clusters refer to.
+    pub endpoints: Vec<EndpointsKey>,
+    /// The secrets its listeners and clusters refer to.
+    pub secrets: Vec<SecretKey>,
+    /// What could not be configured, e.g. a raw resource of a ProxyTemplate that does not parse. The rest
+    /// of the configuration is complete.
+    pub problems: Problems,
+}
+
+/// An endpoint assignment, shared by every proxy of the mesh that names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointsKey {
+    /// Name of the cluster.
+    pub cluster: Arc<str>,
+    /// Tags the endpoints have; the service among them.
+    pub tags: Arc<Tags>,
+}
+
+/// A secret delivered over SDS.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SecretKey {
+    /// `mesh_ca:secret:<mesh>`: trust anchors of the mesh.
+    MeshCa,
+    /// `identity_cert:secret:<mesh>`: certificate and key of the proxy.
+    Identity,
+}
