@@ -40,8 +40,6 @@ impl ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::UNIX_EPOCH
-            .checked_add(self.0.load(Ordering::SeqCst).milliseconds())
-            .unwrap_or(Timestamp::MAX)
+        Timestamp::UNIX_EPOCH.checked_add(self.0.load(Ordering::SeqCst).milliseconds()).unwrap_or(Timestamp::MAX)
     }
 }

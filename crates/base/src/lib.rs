@@ -2,6 +2,7 @@
 //! print, clocks, error reports. No async runtime, no I/O beyond reading configuration.
 
 pub mod clock;
+pub mod duration;
 pub mod problem;
 pub mod report;
 pub mod secret;
