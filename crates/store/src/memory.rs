@@ -1,0 +1,58 @@
+//! The store that forgets everything when the process ends.
+
+use std::sync::{Arc, Weak};
+
+use base::Clock;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+
+use crate::record::{Committed, Key, Op, Record};
+use crate::shared::Shared;
+use crate::state::State;
+use crate::{Backend, Page, Query, Store, StoreError, Watch};
+
+/// An empty store in memory.
+pub fn open(clock: Arc<dyn Clock>) -> Store {
+    Arc::new_cyclic(|this: &Weak<Memory>| Memory {
+        this: this.clone(),
+        writing: Mutex::new(()),
+        shared: Arc::new(Shared::new(clock, State::default())),
+    })
+}
+
+#[derive(Debug)]
+struct Memory {
+    this: Weak<Self>,
+    /// Held from attempt to publication.
+    writing: Mutex<()>,
+    shared: Arc<Shared>,
+}
+
+impl Memory {
+    fn commit(&self, ops: Vec<Op>) -> Result<Arc<Committed>, StoreError> {
+        let _writing = self.writing.lock();
+        let (outcome, (expired, result)) = self.shared.attempt(|overlay| (overlay.expire(), overlay.transact(ops)));
+        if expired.is_some() || result.as_ref().is_ok_and(|committed| !committed.changes.is_empty()) {
+            self.shared.publish(&outcome, expired.into_iter().chain(result.as_ref().ok().cloned()));
+        }
+        result
+    }
+}
+
+impl Backend for Memory {
+    fn commit(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Arc<Committed>, StoreError>> {
+        Box::pin(async move { Self::commit(self, ops) })
+    }
+
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Arc<Record>>, StoreError>> {
+        Box::pin(async move { Ok(self.shared.get(key)) })
+    }
+
+    fn list(&self, query: Query) -> BoxFuture<'_, Result<Page, StoreError>> {
+        Box::pin(async move { Ok(self.shared.list(&query)) })
+    }
+
+    fn watch(&self) -> BoxFuture<'_, Result<Watch, StoreError>> {
+        Box::pin(async move { Ok(Shared::watch(&self.shared, self.this.clone())) })
+    }
+}

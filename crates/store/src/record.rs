@@ -1,0 +1,136 @@
+//! What is stored, and what a transaction is made of.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+/// A monotonic number of accepted transactions; the change id of a write.
+pub type Revision = u64;
+
+/// Who a record is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The collection.
+    pub collection: Arc<str>,
+    /// What the name is unique within; empty for records of no scope.
+    pub scope: Arc<str>,
+    /// The name.
+    pub name: Arc<str>,
+}
+
+impl Key {
+    /// The key of these three parts.
+    pub fn new(collection: impl Into<Arc<str>>, scope: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
+        Self { collection: collection.into(), scope: scope.into(), name: name.into() }
+    }
+}
+
+/// `collection/scope/name`, or `collection/name` without scope. For readers, not for parsing.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/", self.collection)?;
+        if !self.scope.is_empty() {
+            write!(f, "{}/", self.scope)?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
+/// What a caller writes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// Who it is.
+    pub key: Key,
+    /// The document, JSON. Kept to the byte; the store does not look into it.
+    pub body: Arc<str>,
+    /// Labels or tags to filter by.
+    pub labels: BTreeMap<String, String>,
+    /// Secondary keys, unique within the collection: `("username", "bob")`.
+    pub unique: Vec<(String, String)>,
+    /// Deleting this record deletes it too. Must exist when it is written.
+    pub parent: Option<Key>,
+    /// These records cannot be deleted as long as it exists. They must exist when it is written.
+    pub references: Vec<Key>,
+    /// When it vanishes by itself, with what has it as parent. Expiry does not ask who refers to it.
+    pub expires: Option<Timestamp>,
+}
+
+impl Draft {
+    /// A draft of nothing but a document.
+    pub fn new(key: Key, body: impl Into<Arc<str>>) -> Self {
+        Self {
+            key,
+            body: body.into(),
+            labels: BTreeMap::new(),
+            unique: Vec::new(),
+            parent: None,
+            references: Vec::new(),
+            expires: None,
+        }
+    }
+}
+
+/// What is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// As written.
+    pub draft: Draft,
+    /// 1 at creation, one more with every update.
+    pub version: u64,
+    /// The transaction that wrote it last.
+    pub revision: Revision,
+    /// First write.
+    pub created: Timestamp,
+    /// Last write.
+    pub modified: Timestamp,
+}
+
+impl Record {
+    /// Whether it has vanished by `now`.
+    pub fn expired(&self, now: Timestamp) -> bool {
+        self.draft.expires.is_some_and(|at| at <= now)
+    }
+}
+
+/// One step of a transaction. Each step sees the steps before it, and is checked when it is its turn.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Fails with [`StoreError::Exists`](crate::StoreError::Exists) when the key is taken.
+    Create(Draft),
+    /// Creates or replaces; with `Some(version)` replaces only that version. Writing what is there already
+    /// changes nothing.
+    Put(Draft, Option<u64>),
+    /// Deletes, and what has it as parent; fails when absent or referred to from outside of what is deleted.
+    /// With `Some(version)` only that version.
+    Delete(Key, Option<u64>),
+}
+
+/// What a transaction did, in order; cascades included, the dependent record before what it depends on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Created (`version == 1`) or replaced.
+    Put(Arc<Record>),
+    /// Gone.
+    Delete(Key),
+}
+
+impl Change {
+    /// The record that changed.
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::Put(record) => &record.draft.key,
+            Self::Delete(key) => key,
+        }
+    }
+}
+
+/// An accepted transaction. One that changed nothing keeps the revision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Committed {
+    /// Its revision.
+    pub revision: Revision,
+    /// What it did.
+    pub changes: Vec<Change>,
+}

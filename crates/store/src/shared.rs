@@ -1,0 +1,135 @@
+//! The state that a back end publishes, its readers and its watchers.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use base::Clock;
+use jiff::Timestamp;
+use parking_lot::RwLock;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use crate::query::{Page, Query};
+use crate::record::{Committed, Key, Record};
+use crate::state::State;
+use crate::state::overlay::{Outcome, Overlay};
+use crate::{Backend, Event, Watch};
+
+/// How many transactions a watcher may be behind before it gets a snapshot instead.
+pub(crate) const WATCH_CAPACITY: usize = 1024;
+
+/// How often a watcher looks for expired records while there are any to come. The moment itself is known, but
+/// clocks get set.
+const EXPIRY_TICK: Duration = Duration::from_millis(250);
+
+/// Published state. Reading it needs no back end.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    clock: Arc<dyn Clock>,
+    state: RwLock<State>,
+    /// Sent to with the state's lock held, which is what makes snapshot and changes fit together.
+    commits: broadcast::Sender<Arc<Committed>>,
+}
+
+impl Shared {
+    pub(crate) fn new(clock: Arc<dyn Clock>, state: State) -> Self {
+        Self { clock, state: RwLock::new(state), commits: broadcast::Sender::new(WATCH_CAPACITY) }
+    }
+
+    pub(crate) fn get(&self, key: &Key) -> Option<Arc<Record>> {
+        self.state.read().get(key, self.clock.now())
+    }
+
+    pub(crate) fn list(&self, query: &Query) -> Page {
+        self.state.read().list(query, self.clock.now())
+    }
+
+    /// Runs `transactions` on top of the state and returns what they came to, without anybody seeing it.
+    pub(crate) fn attempt<T>(&self, transactions: impl FnOnce(&mut Overlay<'_>) -> T) -> (Outcome, T) {
+        let state = self.state.read();
+        let mut overlay = Overlay::new(&state, self.clock.now());
+        let result = transactions(&mut overlay);
+        (overlay.finish(), result)
+    }
+
+    /// Shows to readers and watchers what was attempted last. There must be one writer at a time.
+    pub(crate) fn publish(&self, outcome: &Outcome, commits: impl IntoIterator<Item = Arc<Committed>>) {
+        let mut state = self.state.write();
+        state.apply(outcome);
+        for commit in commits.into_iter().filter(|commit| !commit.changes.is_empty()) {
+            // Having no watcher is not an error.
+            drop(self.commits.send(commit));
+        }
+    }
+
+    /// A watcher of `backend`, whose state this is. It makes the back end delete what expires.
+    pub(crate) fn watch(shared: &Arc<Self>, backend: Weak<dyn Backend>) -> Watch {
+        let (snapshot, commits) = shared.subscribe();
+        let follower = Follower { first: Some(snapshot), commits, shared: Arc::downgrade(shared), backend };
+        Watch::new(futures_util::stream::unfold(follower, async |mut follower| {
+            let event = follower.next().await?;
+            Some((event, follower))
+        }))
+    }
+
+    fn subscribe(&self) -> (Event, broadcast::Receiver<Arc<Committed>>) {
+        let state = self.state.read();
+        let snapshot = Event::Snapshot { revision: state.revision(), records: state.all() };
+        (snapshot, self.commits.subscribe())
+    }
+
+    /// How long until it is worth looking for expired records.
+    fn until_expiry(&self) -> Option<Duration> {
+        let next = self.state.read().next_expiry()?;
+        Some(until(self.clock.now(), next).clamp(Duration::from_millis(1), EXPIRY_TICK))
+    }
+}
+
+fn until(now: Timestamp, then: Timestamp) -> Duration {
+    Duration::try_from(then.duration_since(now)).unwrap_or_default()
+}
+
+/// A watcher's position.
+struct Follower {
+    first: Option<Event>,
+    commits: broadcast::Receiver<Arc<Committed>>,
+    shared: Weak<Shared>,
+    backend: Weak<dyn Backend>,
+}
+
+impl Follower {
+    async fn next(&mut self) -> Option<Event> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        loop {
+            let received = match self.shared.upgrade().and_then(|shared| shared.until_expiry()) {
+                None => self.commits.recv().await,
+                Some(wait) => match tokio::time::timeout(wait, self.commits.recv()).await {
+                    Ok(received) => received,
+                    Err(_) => {
+                        self.expire().await;
+                        continue;
+                    }
+                },
+            };
+            match received {
+                Ok(commit) => return Some(Event::Changes(commit)),
+                Err(RecvError::Closed) => return None,
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::debug!(missed, "Watcher is behind, starting over with a snapshot");
+                    let (snapshot, commits) = self.shared.upgrade()?.subscribe();
+                    self.commits = commits;
+                    return Some(snapshot);
+                }
+            }
+        }
+    }
+
+    async fn expire(&self) {
+        let Some(backend) = self.backend.upgrade() else { return };
+        // Every commit deletes what has expired, even one of no steps.
+        if let Err(error) = backend.commit(Vec::new()).await {
+            tracing::debug!(error = %base::report(&error), "Expired records stay for now");
+        }
+    }
+}

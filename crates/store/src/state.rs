@@ -1,0 +1,111 @@
+//! The records of a store that keeps them in memory, and what must hold between them.
+//!
+//! A [`State`] only changes by the outcome of an [`Overlay`](overlay::Overlay): the overlay runs transactions on
+//! top of an unchanged state, so that a back end can make their outcome durable before anybody sees it.
+
+mod index;
+pub(crate) mod overlay;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::query::{Page, Query};
+use crate::record::{Key, Record, Revision};
+use index::Index;
+
+/// Every record, with the indexes that checks need.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    revision: Revision,
+    records: BTreeMap<Key, Arc<Record>>,
+    index: Index,
+    expiries: BTreeSet<(Timestamp, Key)>,
+}
+
+impl State {
+    /// The state that consists of `records` as of `revision`.
+    pub(crate) fn restore(revision: Revision, records: impl IntoIterator<Item = Record>) -> Self {
+        let mut state = Self { revision, ..Self::default() };
+        for record in records {
+            state.insert(Arc::new(record));
+        }
+        state
+    }
+
+    pub(crate) fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    pub(crate) fn get(&self, key: &Key, now: Timestamp) -> Option<Arc<Record>> {
+        self.records.get(key).filter(|record| !record.expired(now)).cloned()
+    }
+
+    pub(crate) fn list(&self, query: &Query, now: Timestamp) -> Page {
+        let limit = if query.limit == 0 { usize::MAX } else { query.limit };
+        let mut page = Page::default();
+        for record in self.within(query) {
+            if record.expired(now) || !query.admits(record) {
+                continue;
+            }
+            if page.total >= query.offset && page.records.len() < limit {
+                page.records.push(record.clone());
+            }
+            page.total += 1;
+        }
+        page
+    }
+
+    /// Every record as of the revision, thus also those that have expired but are not deleted yet.
+    pub(crate) fn all(&self) -> Vec<Arc<Record>> {
+        self.records.values().cloned().collect()
+    }
+
+    /// When the next record vanishes; may be in the past.
+    pub(crate) fn next_expiry(&self) -> Option<Timestamp> {
+        self.expiries.first().map(|(at, _)| *at)
+    }
+
+    /// Takes over what an overlay on this state came to.
+    pub(crate) fn apply(&mut self, outcome: &overlay::Outcome) {
+        self.revision = outcome.revision;
+        for (key, record) in &outcome.records {
+            self.remove(key);
+            if let Some(record) = record {
+                self.insert(record.clone());
+            }
+        }
+    }
+
+    /// The records of the query's collection and scope, and no others, in order.
+    fn within<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = &'a Arc<Record>> {
+        let scope = query.scope.clone().unwrap_or_default();
+        let first = Key { collection: query.collection.clone(), scope, name: Arc::default() };
+        self.records.range(first..).map(|(_, record)| record).take_while(move |record| {
+            let key = &record.draft.key;
+            key.collection == query.collection && query.scope.as_ref().is_none_or(|scope| key.scope == *scope)
+        })
+    }
+
+    fn expired_by(&self, now: Timestamp) -> impl Iterator<Item = &Key> {
+        self.expiries.iter().take_while(move |(at, _)| *at <= now).map(|(_, key)| key)
+    }
+
+    fn insert(&mut self, record: Arc<Record>) {
+        let key = record.draft.key.clone();
+        self.index.insert(&record.draft);
+        if let Some(at) = record.draft.expires {
+            self.expiries.insert((at, key.clone()));
+        }
+        self.records.insert(key, record);
+    }
+
+    fn remove(&mut self, key: &Key) {
+        let Some(record) = self.records.remove(key) else { return };
+        self.index.remove(&record.draft);
+        if let Some(at) = record.draft.expires {
+            self.expiries.remove(&(at, key.clone()));
+        }
+    }
+}
