@@ -1,5 +1,7 @@
 //! From a mesh and one proxy of it to Envoy's configuration. Pure: the same input gives the same bytes.
 
+pub mod bootstrap;
+
 use std::sync::Arc;
 
 use base::Problems;
