@@ -2,6 +2,28 @@
 
 pub mod bootstrap;
 
+mod cache;
+mod cluster;
+mod destinations;
+mod endpoints;
+mod external;
+mod http;
+mod inbound;
+mod names;
+mod outbound;
+mod passthrough;
+mod route;
+mod secrets;
+mod sidecar;
+mod tcp;
+mod timeouts;
+mod tls;
+mod wire;
+
+pub use cache::Cache;
+pub use endpoints::endpoints;
+pub use secrets::{identity_secret, mesh_ca_secret};
+
 use std::sync::Arc;
 
 use base::Problems;
@@ -70,4 +92,10 @@ pub enum SecretKey {
     MeshCa,
     /// `identity_cert:secret:<mesh>`: certificate and key of the proxy.
     Identity,
+}
+
+/// Everything that `proxy` is configured with. Resources that equal those of other proxies come out of
+/// `cache` and are shared with them.
+pub fn build(proxy: &Proxy<'_>, cache: &mut Cache) -> ProxyResources {
+    sidecar::Sidecar::new(proxy, cache).build()
 }

@@ -1,0 +1,80 @@
+//! Encoded resources by what they were made of, so that equal ones are made once and shared.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use proto::Resource;
+
+use crate::cluster::{Destination, Local};
+use crate::external::External;
+use crate::inbound::Inbound;
+use crate::outbound::Outbound;
+use crate::passthrough::Passthrough;
+
+/// Encodings that were needed lately. Owned by whoever builds proxies.
+#[derive(Debug, Default)]
+pub struct Cache {
+    entries: HashMap<Input, Entry>,
+    generation: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    resource: Arc<Resource>,
+    used: u64,
+}
+
+/// What determines a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Input {
+    Local(Local),
+    Destination(Destination),
+    External(External),
+    Inbound(Inbound),
+    Outbound(Outbound),
+    Passthrough(Passthrough),
+}
+
+impl Input {
+    fn encode(&self) -> Resource {
+        match self {
+            Self::Local(input) => input.encode(),
+            Self::Destination(input) => input.encode(),
+            Self::External(input) => input.encode(),
+            Self::Inbound(input) => input.encode(),
+            Self::Outbound(input) => input.encode(),
+            Self::Passthrough(input) => input.encode(),
+        }
+    }
+}
+
+impl Cache {
+    /// The resource of `input`, encoded unless it is known.
+    pub(crate) fn resource(&mut self, input: Input) -> Arc<Resource> {
+        let generation = self.generation;
+        let entry = self
+            .entries
+            .entry(input)
+            .or_insert_with_key(|input| Entry { resource: Arc::new(input.encode()), used: generation });
+        entry.used = generation;
+        Arc::clone(&entry.resource)
+    }
+
+    /// Forgets what no build has used since the last sweep. To be called after each round in which every
+    /// proxy was built, or now and then: what is forgotten too early is only encoded again.
+    pub fn sweep(&mut self) {
+        let generation = self.generation;
+        self.entries.retain(|_, entry| entry.used == generation || Arc::strong_count(&entry.resource) > 1);
+        self.generation += 1;
+    }
+
+    /// How many encodings are kept.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none are kept.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}

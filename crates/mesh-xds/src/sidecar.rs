@@ -1,0 +1,251 @@
+//! What one sidecar or delegated gateway gets, part by part.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use mesh_model::mesh::TlsMode;
+use mesh_model::tags::{ZONE, service};
+use mesh_model::{Tags, dataplane, matching};
+use proto::{Resource, TypeUrl};
+
+use crate::cache::Input;
+use crate::cluster::Local;
+use crate::destinations::Destinations;
+use crate::inbound::{Inbound, Permission, ServerTls};
+use crate::outbound::{AccessLog, Ends, Outbound};
+use crate::passthrough::{Direction, Passthrough};
+use crate::{Cache, Proxy, ProxyResources, SecretKey, names, wire};
+
+/// Collects the resources of one proxy.
+#[derive(Debug)]
+pub(crate) struct Sidecar<'a> {
+    pub(crate) proxy: &'a Proxy<'a>,
+    cache: &'a mut Cache,
+    pub(crate) out: ProxyResources,
+    taken: HashSet<(TypeUrl, Arc<str>)>,
+}
+
+impl<'a> Sidecar<'a> {
+    pub(crate) fn new(proxy: &'a Proxy<'a>, cache: &'a mut Cache) -> Self {
+        Self { proxy, cache, out: ProxyResources::default(), taken: HashSet::new() }
+    }
+
+    pub(crate) fn build(mut self) -> ProxyResources {
+        self.transparent();
+        self.inbounds();
+        self.outbounds();
+        self.secrets();
+        self.out
+    }
+
+    /// Adds the resource of `input`; of several with one name the first stays.
+    pub(crate) fn add(&mut self, input: Input) -> bool {
+        let resource = self.cache.resource(input);
+        self.add_resource(resource)
+    }
+
+    fn add_resource(&mut self, resource: Arc<Resource>) -> bool {
+        let new = self.taken.insert((resource.kind, Arc::clone(&resource.name)));
+        if new {
+            self.out.resources.push(resource);
+        }
+        new
+    }
+
+    fn is_taken(&self, kind: TypeUrl, name: &str) -> bool {
+        self.taken.contains(&(kind, name.into()))
+    }
+
+    pub(crate) fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.out.problems.add(path, message);
+    }
+
+    fn transparent(&mut self) {
+        let Some(transparent) = &self.proxy.dataplane.transparent else { return };
+        if transparent.outbound_port != 0 {
+            let open = self.proxy.mesh.mesh.passthrough;
+            self.redirected(Direction::Outbound, transparent.outbound_port, open);
+        }
+        if transparent.inbound_port != 0 {
+            self.redirected(Direction::Inbound, transparent.inbound_port, true);
+        }
+    }
+
+    fn redirected(&mut self, direction: Direction, port: u16, open: bool) {
+        if open {
+            self.add(Input::Passthrough(Passthrough::Cluster(direction)));
+        }
+        self.add(Input::Passthrough(Passthrough::Listener { direction, port, open }));
+    }
+
+    /// Listeners take part in redirection instead of binding their ports.
+    fn binds(&self) -> bool {
+        self.proxy.dataplane.transparent.is_none()
+    }
+
+    fn inbounds(&mut self) {
+        if self.proxy.dataplane.gateway.is_some() {
+            return;
+        }
+        for (index, inbound) in self.proxy.dataplane.inbounds.iter().enumerate() {
+            let path = format!("networking.inbound[{index}]");
+            if let Some(problem) = unusable(&inbound.address, inbound.port) {
+                self.problem(path, problem);
+                continue;
+            }
+            let listener = self.inbound(inbound);
+            if self.is_taken(TypeUrl::Listener, &listener.name()) {
+                self.problem(path, "another inbound has the same address and port");
+                continue;
+            }
+            self.add(Input::Local(Local {
+                name: listener.cluster.clone(),
+                address: inbound.service_address.clone(),
+                port: inbound.service_port,
+                protocol: inbound.protocol(),
+                transparent: !self.binds(),
+            }));
+            self.add(Input::Inbound(listener));
+        }
+    }
+
+    fn inbound(&self, inbound: &dataplane::Inbound) -> Inbound {
+        let policies = &self.proxy.mesh.policies;
+        let http = inbound.protocol().is_http();
+        let faults = http.then(|| matching::inbound_all(&policies.fault_injections, &inbound.tags));
+        let limits = http.then(|| matching::inbound_all(&policies.rate_limits, &inbound.tags));
+        Inbound {
+            address: inbound.address.clone(),
+            port: inbound.port,
+            bind: self.binds(),
+            service: inbound.service().to_owned(),
+            cluster: names::local_cluster(inbound.service_port),
+            protocol: inbound.protocol(),
+            tls: self.server_tls(&inbound.tags),
+            faults: faults
+                .into_iter()
+                .flatten()
+                .map(|named| (named.policy.sources.clone(), named.policy.conf.clone()))
+                .collect(),
+            limits: limits
+                .into_iter()
+                .flatten()
+                .map(|named| (named.policy.sources.clone(), named.policy.conf.clone()))
+                .collect(),
+            tags: inbound.tags.clone(),
+        }
+    }
+
+    pub(crate) fn server_tls(&self, tags: &Tags) -> Option<ServerTls> {
+        let mode: TlsMode = self.proxy.mesh.mesh.enabled_ca()?.mode;
+        let permission = matching::inbound(&self.proxy.mesh.policies.traffic_permissions, tags);
+        let permission =
+            permission.map(|named| Permission { name: named.name.to_string(), sources: named.policy.sources.clone() });
+        Some(ServerTls { mesh: Arc::clone(&self.proxy.mesh.name), mode, permission })
+    }
+
+    fn outbounds(&mut self) {
+        let source_tags = self.source_tags();
+        for (index, outbound) in self.proxy.dataplane.outbounds.iter().enumerate() {
+            let path = format!("networking.outbound[{index}]");
+            let name = names::outbound_listener(&outbound.address, outbound.port);
+            if let Some(problem) = unusable(&outbound.address, outbound.port) {
+                self.problem(path, problem);
+            } else if self.is_taken(TypeUrl::Listener, &name) {
+                self.problem(path, "another outbound has the same address and port");
+            } else if self.collides(outbound) {
+                self.problem(path, "an inbound has the same address and port");
+            } else {
+                self.outbound(outbound, source_tags.clone());
+            }
+        }
+    }
+
+    /// With redirection nothing is bound, so nothing collides.
+    fn collides(&self, outbound: &dataplane::Outbound) -> bool {
+        let inbounds = &self.proxy.dataplane.inbounds;
+        let same = |inbound: &dataplane::Inbound| inbound.address == outbound.address && inbound.port == outbound.port;
+        self.binds() && self.proxy.dataplane.gateway.is_none() && inbounds.iter().any(same)
+    }
+
+    fn outbound(&mut self, outbound: &dataplane::Outbound, source_tags: Option<Arc<str>>) {
+        let service = outbound.service().to_owned();
+        let destinations = Destinations::resolve(self.proxy, outbound);
+        for (cluster, tags) in destinations.clusters() {
+            self.destination(&destinations, cluster, tags);
+        }
+        let policies = &self.proxy.mesh.policies;
+        let retry = matching::outbound(&policies.retries, self.proxy.dataplane, &service);
+        let listener = Outbound {
+            address: outbound.address.clone(),
+            port: outbound.port,
+            bind: self.binds(),
+            tags: outbound.tags.clone(),
+            protocol: destinations.protocol,
+            external: destinations.external,
+            timeouts: destinations.timeouts.clone(),
+            retry: retry.map(|named| named.policy.conf.clone()),
+            source_tags: source_tags.filter(|_| destinations.protocol.is_http()),
+            log: self.access_log(&service),
+            rules: destinations.rules,
+            service,
+        };
+        self.add(Input::Outbound(listener));
+    }
+
+    fn destination(&mut self, destinations: &Destinations, cluster: &Arc<str>, tags: &Arc<Tags>) {
+        if self.is_taken(TypeUrl::Cluster, cluster) {
+            return;
+        }
+        match destinations.cluster(self.proxy, cluster, tags) {
+            Ok(input) => {
+                if matches!(input, Input::Destination(_)) {
+                    let key = crate::EndpointsKey { cluster: Arc::clone(cluster), tags: Arc::clone(tags) };
+                    self.out.endpoints.push(key);
+                }
+                self.add(input);
+            }
+            Err(problem) => self.problem(format!("ExternalService {}", service(tags)), problem),
+        }
+    }
+
+    /// Servers match faults and limits by the tags of their clients.
+    fn source_tags(&self) -> Option<Arc<str>> {
+        let policies = &self.proxy.mesh.policies;
+        let wanted = !policies.fault_injections.is_empty() || !policies.rate_limits.is_empty();
+        wanted.then(|| names::tags_header(self.proxy.dataplane.source_tags()).into())
+    }
+
+    fn access_log(&self, service: &str) -> Option<AccessLog> {
+        let mesh = self.proxy.mesh;
+        let dataplane = self.proxy.dataplane;
+        let policy = matching::outbound(&mesh.policies.traffic_logs, dataplane, service)?;
+        let backend = mesh.mesh.logging_backend(policy.policy.conf.backend.as_deref())?;
+        let zone = dataplane.source_tags().find_map(|tags| tags.get(ZONE)).cloned().unwrap_or_default();
+        let ends = Ends {
+            mesh: mesh.name.to_string(),
+            source_address: dataplane.address.clone(),
+            source_service: dataplane.identifying_service().to_owned(),
+            destination_service: service.to_owned(),
+            zone,
+        };
+        AccessLog::new(backend, self.proxy.metadata.access_log_socket.as_deref(), ends)
+    }
+
+    fn secrets(&mut self) {
+        if self.proxy.mesh.mesh.enabled_ca().is_some() {
+            self.out.secrets = vec![SecretKey::MeshCa, SecretKey::Identity];
+        }
+    }
+}
+
+/// Why Envoy would refuse to listen there.
+fn unusable(address: &str, port: u16) -> Option<&'static str> {
+    if !wire::is_ip(address) {
+        Some("its address is not an IP address")
+    } else if port == 0 {
+        Some("its port is 0")
+    } else {
+        None
+    }
+}
