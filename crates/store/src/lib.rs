@@ -1,8 +1,10 @@
 //! Versioned documents in collections: keys, unique secondary keys, references, labels, expiry, paging,
 //! transactions, a monotonic revision and a watch without gaps. It has no domain noun.
 //!
-//! Back ends are values behind one trait ([`Backend`]) and are done when [`conformance`] passes.
+//! Back ends are values behind one trait ([`Backend`]) and are done when the suite in `conformance` passes (feature `conformance`).
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod query;
 mod record;
@@ -11,6 +13,7 @@ mod state;
 mod watch;
 
 pub mod memory;
+pub mod sqlite;
 
 use std::sync::Arc;
 

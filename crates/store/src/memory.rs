@@ -32,7 +32,7 @@ impl Memory {
     fn commit(&self, ops: Vec<Op>) -> Result<Arc<Committed>, StoreError> {
         let _writing = self.writing.lock();
         let (outcome, (expired, result)) = self.shared.attempt(|overlay| (overlay.expire(), overlay.transact(ops)));
-        if expired.is_some() || result.as_ref().is_ok_and(|committed| !committed.changes.is_empty()) {
+        if !outcome.records.is_empty() {
             self.shared.publish(&outcome, expired.into_iter().chain(result.as_ref().ok().cloned()));
         }
         result

@@ -1,0 +1,182 @@
+//! What every back end must do. A back end is done when it passes, nothing else.
+//!
+//! In a test crate of the back end: `store::conformance!(lab)`, and for one that keeps its content
+//! `store::conformance_durable!(lab)`, where `lab` is an `async fn() -> Lab`. Each case becomes a test.
+
+pub mod durability;
+pub mod expiry;
+pub mod listing;
+pub mod races;
+pub mod relations;
+pub mod transactions;
+pub mod watching;
+pub mod writing;
+
+mod lab;
+
+pub use lab::{Lab, draft, key};
+
+/// A test for every case, against the stores of `$lab`, an `async fn() -> Lab`.
+#[macro_export]
+macro_rules! conformance {
+    ($lab:path) => {
+        $crate::conformance_tests! { $lab;
+            writing: [
+                create_then_get,
+                create_of_taken_key_is_refused,
+                put_creates,
+                put_replaces_and_counts_versions,
+                put_of_expected_version_replaces,
+                put_of_other_version_conflicts,
+                put_of_expected_version_conflicts_when_absent,
+                put_of_identical_draft_changes_nothing,
+                put_of_identical_draft_checks_version,
+                delete_removes,
+                delete_of_absent_is_refused,
+                delete_of_other_version_conflicts,
+                recreated_record_starts_at_version_one,
+                revision_grows_by_one,
+                keys_differ_by_each_part,
+                body_is_kept_to_the_byte,
+                large_body_is_kept,
+                oversized_record_is_refused,
+                weird_names_are_kept,
+                every_field_is_kept,
+            ],
+            transactions: [
+                steps_share_one_revision,
+                changes_are_in_order,
+                steps_see_earlier_steps,
+                empty_transaction_changes_nothing,
+                failed_step_undoes_all,
+                failed_transaction_frees_what_it_took,
+                failed_transaction_restores_what_it_deleted,
+                created_and_deleted_leaves_nothing,
+                too_many_steps_are_refused,
+            ],
+            relations: [
+                unique_key_is_exclusive,
+                every_unique_key_is_checked,
+                unique_key_is_per_collection_and_field,
+                unique_key_of_itself_is_free,
+                unique_key_is_free_after_delete,
+                unique_key_is_free_after_update,
+                unique_key_moves_within_transaction,
+                missing_parent_is_refused,
+                missing_reference_is_refused,
+                named_records_may_come_earlier_in_transaction,
+                delete_cascades_to_all_levels,
+                cascade_spares_moved_child,
+                cascade_follows_child_added_in_transaction,
+                cascade_ends_in_a_circle,
+                referred_record_is_in_use,
+                reference_ends_with_update,
+                reference_ends_with_delete,
+                cascade_stops_at_referred_descendant,
+                reference_within_cascade_does_not_stop_it,
+                deleted_record_cannot_be_named_later_in_transaction,
+            ],
+            listing: [
+                list_is_sorted,
+                list_is_of_one_collection,
+                list_of_one_scope,
+                name_filter_contains,
+                name_filter_is_literal,
+                labels_filter_needs_all,
+                paging_covers_everything_once,
+                total_counts_matches,
+                offset_beyond_end_is_empty,
+                limit_zero_is_all,
+                unknown_collection_is_empty,
+            ],
+            expiry: [
+                expired_record_is_gone,
+                expired_record_frees_its_keys,
+                expiry_is_published,
+                expiry_is_a_transaction,
+                expiry_takes_children,
+                expiry_ignores_references,
+                expiry_can_be_put_off,
+            ],
+            watching: [
+                watch_starts_with_snapshot,
+                snapshot_is_sorted_and_complete,
+                each_commit_is_seen_once_in_order,
+                cascade_is_seen,
+                nothing_is_seen_of_what_changed_nothing,
+                watchers_see_the_same,
+                snapshot_and_changes_have_no_gap,
+                slow_watcher_starts_over,
+                abandoned_wait_loses_nothing,
+                dropped_watch_is_forgotten,
+                watch_ends_with_store,
+            ],
+            races: [
+                increments_are_not_lost,
+                one_of_many_creates_wins,
+                one_of_many_owners_wins,
+                readers_see_whole_transactions,
+                commit_is_seen_by_its_caller,
+            ],
+        }
+    };
+}
+
+/// As [`conformance!`], the cases about what outlives the process.
+#[macro_export]
+macro_rules! conformance_durable {
+    ($lab:path) => {
+        $crate::conformance_tests! { $lab;
+            durability: [
+                content_is_kept,
+                revision_goes_on,
+                versions_go_on,
+                relations_are_kept,
+                record_expires_while_closed,
+                deleted_stays_deleted,
+            ],
+        }
+    };
+}
+
+/// One test a case.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_tests {
+    ($lab:path; $($module:ident: [$($case:ident,)*],)*) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                $crate::conformance::$module::$case($lab().await).await;
+            }
+        )*)*
+
+        /// Fails when a case is written but not listed.
+        #[test]
+        fn every_case_is_listed() {
+            $(
+                let listed = [$(stringify!($case)),*];
+                let written = $crate::conformance::cases_of(stringify!($module));
+                assert_eq!(written, listed, "cases of {}", stringify!($module));
+            )*
+        }
+    };
+}
+
+/// The names of the cases in a module's source.
+#[doc(hidden)]
+pub fn cases_of(module: &str) -> Vec<&'static str> {
+    let source = match module {
+        "durability" => include_str!("conformance/durability.rs"),
+        "expiry" => include_str!("conformance/expiry.rs"),
+        "listing" => include_str!("conformance/listing.rs"),
+        "races" => include_str!("conformance/races.rs"),
+        "relations" => include_str!("conformance/relations.rs"),
+        "transactions" => include_str!("conformance/transactions.rs"),
+        "watching" => include_str!("conformance/watching.rs"),
+        "writing" => include_str!("conformance/writing.rs"),
+        other => panic!("there is no module {other}"),
+    };
+    let cases = source.lines().filter_map(|line| line.strip_prefix("pub async fn "));
+    cases.filter_map(|rest| rest.split('(').next()).collect()
+}

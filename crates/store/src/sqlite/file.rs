@@ -1,0 +1,81 @@
+//! The file itself: who may read it, and who has it open.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Records may hold keys and other secrets.
+const OWNER_ONLY: u32 = 0o600;
+
+/// Why a file cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FileError {
+    #[error("{} is in use by another process{}", path.display(), by.as_ref().map(|pid| format!(" ({pid})")).unwrap_or_default())]
+    InUse { path: PathBuf, by: Option<String> },
+    #[error("cannot open {}", path.display())]
+    Io {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// Proof that no other process, and nobody else in this one, has the file open. The kernel takes it back when the
+/// process ends in whatever way.
+#[derive(Debug)]
+pub(super) struct Claim {
+    /// The file, without symbolic links.
+    pub(super) path: PathBuf,
+    #[expect(dead_code, reason = "the lock lasts as long as the file is open")]
+    lock: File,
+}
+
+/// Creates the file when there is none, and claims it.
+pub(super) fn claim(path: &Path) -> Result<Claim, FileError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |cause| FileError::Io { path, cause }
+    };
+    create(path).map_err(failed(path))?;
+    let path = path.canonicalize().map_err(failed(path))?;
+    let lock_path = lock_path(&path);
+    let mut lock = read_write(&lock_path).map_err(failed(&lock_path))?;
+    match lock.try_lock() {
+        Ok(()) => {
+            // Only for the message to whoever comes next, so it is no reason to fail.
+            drop(lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())));
+            Ok(Claim { path, lock })
+        }
+        Err(TryLockError::WouldBlock) => Err(FileError::InUse { path, by: read_pid(&lock) }),
+        Err(TryLockError::Error(cause)) => Err(FileError::Io { path: lock_path, cause }),
+    }
+}
+
+fn create(path: &Path) -> io::Result<()> {
+    let existed = path.exists();
+    read_write(path)?;
+    if !existed {
+        // SQLite takes care of the files that it creates, but this one it finds.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn read_write(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY).open(path)
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+fn read_pid(lock: &File) -> Option<String> {
+    let mut text = String::new();
+    lock.take(20).read_to_string(&mut text).ok()?;
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then_some(text)
+}

@@ -1,0 +1,5 @@
+//! The back ends from outside.
+
+mod all {
+    mod conformance;
+}
