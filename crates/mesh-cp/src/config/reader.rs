@@ -1,0 +1,193 @@
+//! Takes checked values out of a configuration tree and remembers everything that is wrong.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base::Problems;
+use serde_json::Value;
+
+/// Maps whose keys the operator chooses.
+const FREE_FORM: &[&str] =
+    &["runtime.kubernetes.injector.exceptions.labels", "runtime.kubernetes.injector.sidecarContainer.envVars"];
+
+/// Reads one tree.
+pub(super) struct Reader<'a> {
+    tree: &'a Value,
+    problems: Problems,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(tree: &'a Value) -> Self {
+        Self { tree, problems: Problems::default() }
+    }
+
+    pub(super) fn into_problems(self) -> Problems {
+        self.problems
+    }
+
+    /// Reports every value whose type is not that of its default, and every key that has no default.
+    pub(super) fn check_types(&mut self, defaults: &Value) {
+        let tree = self.tree;
+        leaves(defaults, "", &mut |path, default| {
+            let value = at(tree, path).unwrap_or(&Value::Null);
+            let same = std::mem::discriminant(default) == std::mem::discriminant(value);
+            // YAML reads an empty value as null, which means what an empty text does.
+            let empty = value.is_null() && default.is_string();
+            if !same && !empty {
+                self.problem(path, format!("must be {}, not {}", a_type(default), a_type(value)), "");
+            }
+        });
+        leaves(tree, "", &mut |path, _| {
+            let free = FREE_FORM.iter().any(|prefix| path.starts_with(prefix));
+            if !free && at(defaults, path).is_none() {
+                self.problem(path, "is not a known key", "");
+            }
+        });
+    }
+
+    pub(super) fn problem(&mut self, path: &str, message: impl Into<String>, hint: &str) {
+        if hint.is_empty() {
+            self.problems.add(path, message);
+        } else {
+            self.problems.add_with_hint(path, message, hint);
+        }
+    }
+
+    pub(super) fn problems_below(&mut self, path: &str, problems: Problems) {
+        self.problems.extend_below(path, problems);
+    }
+
+    fn value(&self, path: &str) -> &'a Value {
+        at(self.tree, path).unwrap_or(&Value::Null)
+    }
+
+    pub(super) fn flag(&self, path: &str) -> bool {
+        self.value(path).as_bool().unwrap_or_default()
+    }
+
+    pub(super) fn text(&self, path: &str) -> String {
+        self.value(path).as_str().unwrap_or_default().to_owned()
+    }
+
+    pub(super) fn some_text(&self, path: &str) -> Option<String> {
+        Some(self.text(path)).filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn path(&self, path: &str) -> Option<PathBuf> {
+        self.some_text(path).map(PathBuf::from)
+    }
+
+    pub(super) fn texts(&mut self, path: &str) -> Vec<String> {
+        let items = self.value(path).as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut texts = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            match item.as_str() {
+                Some(text) => texts.push(text.to_owned()),
+                None => self.problem(&format!("{path}[{index}]"), "must be a text", ""),
+            }
+        }
+        texts
+    }
+
+    pub(super) fn one_of(&mut self, path: &str, words: &[&str], hint: &str) -> String {
+        let text = self.text(path);
+        if !words.contains(&text.as_str()) {
+            let words: Vec<&str> = words.iter().copied().filter(|word| !word.is_empty()).collect();
+            self.problem(path, format!("must be one of {}, not {text:?}", words.join(", ")), hint);
+        }
+        text
+    }
+
+    pub(super) fn port(&mut self, path: &str) -> u16 {
+        let value = self.value(path);
+        match value.as_u64().map(u16::try_from) {
+            Some(Ok(port)) => port,
+            _ if value.is_number() => {
+                self.problem(path, format!("must be a port from 0 to 65535, not {value}"), "");
+                0
+            }
+            // The type was reported already.
+            _ => 0,
+        }
+    }
+
+    pub(super) fn count(&mut self, path: &str) -> usize {
+        let value = self.value(path);
+        match value.as_u64().map(usize::try_from) {
+            Some(Ok(count)) => count,
+            _ if value.is_number() => {
+                self.problem(path, format!("must be a whole number that is not negative, not {value}"), "");
+                0
+            }
+            _ => 0,
+        }
+    }
+
+    pub(super) fn duration(&mut self, path: &str) -> Duration {
+        let text = self.text(path);
+        base::duration::parse(&text).unwrap_or_else(|| {
+            self.problem(path, format!("must be a duration, not {text:?}"), "like 10s, 1m30s or 500ms");
+            Duration::ZERO
+        })
+    }
+
+    pub(super) fn positive_duration(&mut self, path: &str) -> Duration {
+        let duration = self.duration(path);
+        if duration.is_zero() && base::duration::parse(&self.text(path)).is_some() {
+            self.problem(path, "must be longer than nothing", "");
+        }
+        duration
+    }
+
+    pub(super) fn address(&mut self, path: &str) -> Option<IpAddr> {
+        let text = self.text(path);
+        match text.trim_matches(['[', ']']).parse() {
+            Ok(address) => Some(address),
+            Err(_) => {
+                self.problem(path, format!("must be an IP address, not {text:?}"), "0.0.0.0 for all interfaces");
+                None
+            }
+        }
+    }
+
+    /// `<section>.enabled`, `.interface` and `.port`.
+    pub(super) fn listener(&mut self, section: &str) -> Option<SocketAddr> {
+        let address = self.address(&format!("{section}.interface"));
+        let port = self.port(&format!("{section}.port"));
+        self.flag(&format!("{section}.enabled")).then_some(SocketAddr::new(address?, port))
+    }
+}
+
+/// The value at a path of keys joined by dots.
+pub(super) fn at<'a>(tree: &'a Value, path: &str) -> Option<&'a Value> {
+    if let Some(value) = tree.get(path) {
+        return Some(value);
+    }
+    // Keys of free-form maps have dots themselves, so every split is tried.
+    path.match_indices('.').find_map(|(dot, _)| at(tree.get(&path[..dot])?, &path[dot + 1..]))
+}
+
+/// Calls `visit` with every value that is not a map, or an empty one.
+pub(super) fn leaves<'a>(value: &'a Value, path: &str, visit: &mut dyn FnMut(&str, &'a Value)) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                leaves(value, &path, visit);
+            }
+        }
+        leaf => visit(path, leaf),
+    }
+}
+
+fn a_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "empty",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a section",
+    }
+}
