@@ -1,5 +1,9 @@
 //! The back ends from outside.
 
+// Says so to the lint that lets tests unwrap.
+#[cfg(test)]
 mod all {
     mod conformance;
+    mod equivalence;
+    mod kill;
 }

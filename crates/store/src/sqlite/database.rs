@@ -77,6 +77,12 @@ impl Database {
         written
     }
 
+    #[cfg(test)]
+    pub(super) async fn run(&mut self, sql: &'static str) {
+        let connection = self.connection.as_mut().expect("it is connected");
+        query(sql).execute(connection).await.expect("the test's statement is valid");
+    }
+
     pub(super) async fn close(self) {
         let Some(connection) = self.connection else { return };
         if let Err(error) = connection.close().await {

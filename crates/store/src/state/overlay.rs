@@ -170,7 +170,8 @@ impl<'a> Overlay<'a> {
         let doomed = self.with_descendants(key);
         let set: BTreeSet<&Key> = doomed.iter().collect();
         for key in &doomed {
-            if let Some(by) = self.referrers(key).find(|by| !set.contains(by)) {
+            // The smallest, since the order in which they come depends on what is in the base already.
+            if let Some(by) = self.referrers(key).filter(|by| !set.contains(by)).min() {
                 return Err(StoreError::InUse { key: key.clone(), by: by.clone() });
             }
         }
@@ -196,8 +197,9 @@ impl<'a> Overlay<'a> {
         let mut seen: BTreeSet<Key> = found.iter().cloned().collect();
         let mut next = 0;
         while let Some(parent) = found.get(next).cloned() {
+            let children: BTreeSet<&Key> = self.children(&parent).collect();
             // Parents may form a circle, since a record's parent can be changed to any record.
-            found.extend(self.children(&parent).filter(|child| seen.insert((*child).clone())).cloned());
+            found.extend(children.into_iter().filter(|child| seen.insert((*child).clone())).cloned());
             next += 1;
         }
         found.reverse();
@@ -218,7 +220,7 @@ impl<'a> Overlay<'a> {
         })
     }
 
-    /// May name a child twice.
+    /// In no particular order, and perhaps some twice.
     fn children(&self, parent: &Key) -> impl Iterator<Item = &Key> {
         self.base
             .index

@@ -1,0 +1,136 @@
+//! Random transactions: both back ends do what a plain model without any index does.
+
+mod model;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::Clock;
+use base::clock::ManualClock;
+use futures_util::FutureExt;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use store::{Change, Draft, Event, Key, Op, Query, Record, Store, Watch};
+
+use model::Model;
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+enum Action {
+    Commit(Vec<Op>),
+    /// Time passes, in seconds.
+    Wait(u64),
+}
+
+fn keys() -> impl Strategy<Value = Key> {
+    let name = prop::sample::select(vec!["a", "b", "c"]);
+    let scope = prop::sample::select(vec!["", "s"]);
+    let collection = prop::sample::select(vec!["x", "y"]);
+    (collection, scope, name).prop_map(|(collection, scope, name)| Key::new(collection, scope, name))
+}
+
+fn drafts() -> impl Strategy<Value = Draft> {
+    let unique = vec((prop::sample::select(vec!["u", "v"]), 0..3u8), 0..2);
+    let expires = option::weighted(0.2, 0..100i64);
+    (keys(), 0..3u8, unique, option::weighted(0.4, keys()), vec(keys(), 0..2), expires).prop_map(
+        |(key, body, unique, parent, references, expires)| Draft {
+            unique: unique.into_iter().map(|(field, value)| (field.to_owned(), value.to_string())).collect(),
+            labels: BTreeMap::from([("body".to_owned(), body.to_string())]),
+            parent,
+            references,
+            expires: expires.map(|seconds| jiff::Timestamp::from_second(seconds).expect("it is small")),
+            ..Draft::new(key, body.to_string())
+        },
+    )
+}
+
+fn ops() -> impl Strategy<Value = Op> {
+    let version = || option::weighted(0.2, 1..3u64);
+    prop_oneof![
+        2 => drafts().prop_map(Op::Create),
+        4 => (drafts(), version()).prop_map(|(draft, version)| Op::Put(draft, version)),
+        2 => (keys(), version()).prop_map(|(key, version)| Op::Delete(key, version)),
+    ]
+}
+
+fn actions() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        9 => vec(ops(), 1..4).prop_map(Action::Commit),
+        1 => (1..20u64).prop_map(Action::Wait),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn back_ends_do_what_the_model_does(actions in vec(actions(), 1..80)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(run(actions));
+    }
+}
+
+async fn run(actions: Vec<Action>) {
+    let clock = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let memory = store::memory::open(clock.clone());
+    let sqlite = store::sqlite::open(&path, clock.clone()).await.unwrap();
+    let mut model = Model::default();
+    let mut watches = [memory.watch().await.unwrap(), sqlite.watch().await.unwrap()];
+
+    for action in actions {
+        match action {
+            Action::Wait(seconds) => clock.advance(Duration::from_secs(seconds)),
+            Action::Commit(ops) => {
+                let expected = format!("{:?}", model.commit(ops.clone(), clock.now()));
+                assert_eq!(format!("{:?}", memory.commit(ops.clone()).await), expected);
+                assert_eq!(format!("{:?}", sqlite.commit(ops).await), expected);
+            }
+        }
+        let expected = model.list(clock.now());
+        assert_eq!(list(&memory).await, expected);
+        assert_eq!(list(&sqlite).await, expected);
+    }
+
+    // Deletes what has expired, so that the watchers know as much as a list.
+    for store in [&memory, &sqlite] {
+        store.commit(Vec::new()).await.unwrap();
+    }
+    let expected = model.list(clock.now());
+    for watch in &mut watches {
+        assert_eq!(replay(watch), expected);
+    }
+    drop(sqlite);
+    let sqlite = store::sqlite::open(&path, clock).await.unwrap();
+    assert_eq!(list(&sqlite).await, expected);
+}
+
+async fn list(store: &Store) -> Vec<Arc<Record>> {
+    let mut records = store.list(Query::all("x")).await.unwrap().records;
+    records.extend(store.list(Query::all("y")).await.unwrap().records);
+    records
+}
+
+/// The state that the events so far amount to.
+fn replay(watch: &mut Watch) -> Vec<Arc<Record>> {
+    let mut known = BTreeMap::new();
+    while let Some(event) = watch.next().now_or_never() {
+        match event.expect("the store is there") {
+            Event::Snapshot { records, .. } => {
+                known = records.into_iter().map(|record| (record.draft.key.clone(), record)).collect();
+            }
+            Event::Changes(committed) => {
+                for change in &committed.changes {
+                    match change {
+                        Change::Put(record) => known.insert(record.draft.key.clone(), record.clone()),
+                        Change::Delete(key) => known.remove(key),
+                    };
+                }
+            }
+        }
+    }
+    known.into_values().collect()
+}
