@@ -92,8 +92,8 @@ impl CertificateInfo {
 
 const WHAT: &str = "the certificate";
 
-fn unreadable(reason: impl ToString) -> PkiError {
-    PkiError::Unreadable { what: WHAT, reason: reason.to_string() }
+fn unreadable(reason: impl Into<Box<dyn std::error::Error>>) -> PkiError {
+    PkiError::Unreadable { what: WHAT, reason: reason.into().to_string() }
 }
 
 fn timestamp(time: x509_parser::time::ASN1Time) -> Result<Timestamp, PkiError> {

@@ -101,7 +101,7 @@ impl VerificationKey {
     /// A shared key of the oldest control planes, only for tokens with the key id
     /// [`super::LEGACY_KEY_ID`].
     pub fn legacy(key: &[u8]) -> Self {
-        Self(Kind::Legacy(hmac::Key::new(hmac::HMAC_SHA256, key)))
+        Self(Kind::Legacy(Box::new(hmac::Key::new(hmac::HMAC_SHA256, key))))
     }
 
     pub(super) fn kind(&self) -> &Kind {
@@ -120,7 +120,8 @@ impl fmt::Debug for VerificationKey {
 
 pub(super) enum Kind {
     Rsa(ParsedPublicKey),
-    Legacy(hmac::Key),
+    /// Boxed because it is rare and large.
+    Legacy(Box<hmac::Key>),
 }
 
 pub(super) fn check_rs256(key: &ParsedPublicKey, signed: &str, signature: &[u8]) -> Result<(), JwtError> {
