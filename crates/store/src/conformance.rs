@@ -3,13 +3,22 @@
 //! In a test crate of the back end: `store::conformance!(lab)`, and for one that keeps its content
 //! `store::conformance_durable!(lab)`, where `lab` is an `async fn() -> Lab`. Each case becomes a test.
 
+// The cases are for the macros; their names say what they are about.
+#[doc(hidden)]
 pub mod durability;
+#[doc(hidden)]
 pub mod expiry;
+#[doc(hidden)]
 pub mod listing;
+#[doc(hidden)]
 pub mod races;
+#[doc(hidden)]
 pub mod relations;
+#[doc(hidden)]
 pub mod transactions;
+#[doc(hidden)]
 pub mod watching;
+#[doc(hidden)]
 pub mod writing;
 
 mod lab;

@@ -21,6 +21,9 @@ pub(crate) const WATCH_CAPACITY: usize = 1024;
 /// clocks get set.
 const EXPIRY_TICK: Duration = Duration::from_millis(250);
 
+/// How long a watcher lets expired records be that the back end could not delete.
+const EXPIRY_RETRY: Duration = Duration::from_secs(5);
+
 /// Published state. Reading it needs no back end.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -64,7 +67,8 @@ impl Shared {
     /// A watcher of `backend`, whose state this is. It makes the back end delete what expires.
     pub(crate) fn watch(shared: &Arc<Self>, backend: Weak<dyn Backend>) -> Watch {
         let (snapshot, commits) = shared.subscribe();
-        let follower = Follower { first: Some(snapshot), commits, shared: Arc::downgrade(shared), backend };
+        let follower =
+            Follower { first: Some(snapshot), commits, shared: Arc::downgrade(shared), backend, failed: false };
         Watch::new(futures_util::stream::unfold(follower, async |mut follower| {
             let event = follower.next().await?;
             Some((event, follower))
@@ -94,6 +98,8 @@ struct Follower {
     commits: broadcast::Receiver<Arc<Committed>>,
     shared: Weak<Shared>,
     backend: Weak<dyn Backend>,
+    /// Whether the back end could not delete what had expired.
+    failed: bool,
 }
 
 impl Follower {
@@ -102,7 +108,8 @@ impl Follower {
             return Some(first);
         }
         loop {
-            let received = match self.shared.upgrade().and_then(|shared| shared.until_expiry()) {
+            let wait = self.shared.upgrade().and_then(|shared| shared.until_expiry());
+            let received = match wait.map(|wait| if self.failed { EXPIRY_RETRY } else { wait }) {
                 None => self.commits.recv().await,
                 Some(wait) => match tokio::time::timeout(wait, self.commits.recv()).await {
                     Ok(received) => received,
@@ -125,11 +132,13 @@ impl Follower {
         }
     }
 
-    async fn expire(&self) {
+    async fn expire(&mut self) {
         let Some(backend) = self.backend.upgrade() else { return };
         // Every commit deletes what has expired, even one of no steps.
-        if let Err(error) = backend.commit(Vec::new()).await {
-            tracing::debug!(error = %base::report(&error), "Expired records stay for now");
+        let result = backend.commit(Vec::new()).await;
+        self.failed = result.is_err();
+        if let Err(error) = result {
+            tracing::warn!(error = %base::report(&error), "Expired records could not be deleted");
         }
     }
 }

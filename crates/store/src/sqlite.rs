@@ -46,9 +46,9 @@ pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Store, StoreErro
         .name("store-writer".to_owned())
         .spawn(move || write_until_closed(&path, clock, queue, opened))
         .map_err(unavailable)?;
-    let writer = JoinOnDrop(Some(thread));
+    let writer = WriterThread { requests, thread: JoinOnDrop(Some(thread)) };
     let shared = opening.await.map_err(unavailable)??;
-    Ok(Arc::new_cyclic(|this: &Weak<Sqlite>| Sqlite { this: this.clone(), shared, requests, writer }))
+    Ok(Arc::new_cyclic(|this: &Weak<Sqlite>| Sqlite { this: this.clone(), shared, writer }))
 }
 
 /// The writer's thread: a thread of its own, so that it can finish after the runtime of its callers has ended.
@@ -86,10 +86,15 @@ fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StoreEr
 struct Sqlite {
     this: Weak<Self>,
     shared: Arc<Shared>,
-    /// Dropped before `writer`, whose thread ends when there is no sender.
+    writer: WriterThread,
+}
+
+#[derive(Debug)]
+struct WriterThread {
+    /// Dropped before `thread`, which ends when there is no sender.
     requests: mpsc::Sender<Request>,
     #[expect(dead_code, reason = "held to wait for the thread when the store is dropped")]
-    writer: JoinOnDrop,
+    thread: JoinOnDrop,
 }
 
 #[derive(Debug)]
@@ -107,7 +112,7 @@ impl Drop for JoinOnDrop {
 impl Sqlite {
     async fn commit(&self, ops: Vec<Op>) -> Result<Arc<Committed>, StoreError> {
         let (done, result) = oneshot::channel();
-        self.requests.send(Request { ops, done }).await.map_err(|_| unavailable(WriterEnded))?;
+        self.writer.requests.send(Request { ops, done }).await.map_err(|_| unavailable(WriterEnded))?;
         result.await.map_err(|_| unavailable(WriterEnded))?
     }
 }

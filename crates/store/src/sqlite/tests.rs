@@ -147,6 +147,13 @@ async fn only_one_may_have_it_open() {
 }
 
 #[tokio::test]
+async fn abandoned_open_lets_go() {
+    let (_folder, path) = file();
+    assert!(open_now(&path).now_or_never().is_none());
+    open_now(&path).await.unwrap();
+}
+
+#[tokio::test]
 async fn only_its_owner_may_read_it() {
     let (folder, path) = file();
     let store = open_now(&path).await.unwrap();
