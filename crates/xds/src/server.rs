@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::routing::post;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use proto::envoy::config::core::v3::Node;
 use proto::{TypeUrl, Version};
+use runtime::PeerAddr;
 use tokio::sync::watch;
 
 use crate::frame::Frames;
@@ -42,7 +43,7 @@ pub struct Hello {
     pub node: Node,
     /// The `authorization` header as it was sent.
     pub authorization: Option<String>,
-    /// Where the connection comes from, if the listener tells (`ConnectInfo`).
+    /// Where the connection comes from, as the listener tells ([`PeerAddr`]).
     pub peer: Option<SocketAddr>,
     /// Which of the two protocols.
     pub variant: Variant,
@@ -127,7 +128,7 @@ impl<D: Directory> Service<D> {
         let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
         let caller = pump::Caller {
             authorization: head.headers.get(AUTHORIZATION).and_then(text),
-            peer: head.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0),
+            peer: head.extensions.get::<PeerAddr>().map(|peer| peer.0),
             variant,
         };
         let pump = Pump::new(self.directory.clone(), self.frames.clone(), caller, body);
