@@ -90,32 +90,113 @@ const fn computed(name: &'static str, path: &'static str, scope: Scope, display:
 
 /// Every kind, by name.
 pub static KINDS: &[Kind] = &[
-    policy("CircuitBreaker", "circuit-breakers", ("circuit-breaker", "circuit-breakers"), ("Circuit Breaker", "Circuit Breakers")),
-    Kind { insight: Some("DataplaneInsight"), ..plain("Dataplane", "dataplanes", Scope::Mesh, ("dataplane", "dataplanes"), ("Dataplane", "Dataplanes")) },
+    policy(
+        "CircuitBreaker",
+        "circuit-breakers",
+        ("circuit-breaker", "circuit-breakers"),
+        ("Circuit Breaker", "Circuit Breakers"),
+    ),
+    Kind {
+        insight: Some("DataplaneInsight"),
+        ..plain("Dataplane", "dataplanes", Scope::Mesh, ("dataplane", "dataplanes"), ("Dataplane", "Dataplanes"))
+    },
     computed("DataplaneInsight", "dataplane-insights", Scope::Mesh, ("Dataplane Insight", "Dataplane Insights")),
-    Kind { policy: true, ..plain("ExternalService", "external-services", Scope::Mesh, ("external-service", "external-services"), ("External Service", "External Services")) },
-    policy("FaultInjection", "fault-injections", ("fault-injection", "fault-injections"), ("Fault Injection", "Fault Injections")),
-    Kind { aliases: &["globalsecrets"], ..plain("GlobalSecret", "global-secrets", Scope::Global, ("global-secret", "global-secrets"), ("Global Secret", "Global Secrets")) },
+    Kind {
+        policy: true,
+        ..plain(
+            "ExternalService",
+            "external-services",
+            Scope::Mesh,
+            ("external-service", "external-services"),
+            ("External Service", "External Services"),
+        )
+    },
+    policy(
+        "FaultInjection",
+        "fault-injections",
+        ("fault-injection", "fault-injections"),
+        ("Fault Injection", "Fault Injections"),
+    ),
+    Kind {
+        aliases: &["globalsecrets"],
+        ..plain(
+            "GlobalSecret",
+            "global-secrets",
+            Scope::Global,
+            ("global-secret", "global-secrets"),
+            ("Global Secret", "Global Secrets"),
+        )
+    },
     policy("HealthCheck", "health-checks", ("healthcheck", "healthchecks"), ("Health Check", "Health Checks")),
     plain("Mesh", "meshes", Scope::Global, ("mesh", "meshes"), ("Mesh", "Meshes")),
     policy("MeshGateway", "meshgateways", ("meshgateway", "meshgateways"), ("Mesh Gateway", "Mesh Gateways")),
-    policy("MeshGatewayRoute", "meshgatewayroutes", ("meshgatewayroute", "meshgatewayroutes"), ("Mesh Gateway Route", "Mesh Gateway Routes")),
+    policy(
+        "MeshGatewayRoute",
+        "meshgatewayroutes",
+        ("meshgatewayroute", "meshgatewayroutes"),
+        ("Mesh Gateway Route", "Mesh Gateway Routes"),
+    ),
     computed("MeshInsight", "mesh-insights", Scope::Global, ("Mesh Insight", "Mesh Insights")),
-    policy("ProxyTemplate", "proxytemplates", ("proxytemplate", "proxytemplates"), ("Proxy Template", "Proxy Templates")),
+    policy(
+        "ProxyTemplate",
+        "proxytemplates",
+        ("proxytemplate", "proxytemplates"),
+        ("Proxy Template", "Proxy Templates"),
+    ),
     policy("RateLimit", "rate-limits", ("rate-limit", "rate-limits"), ("Rate Limit", "Rate Limits")),
     policy("Retry", "retries", ("retry", "retries"), ("Retry", "Retries")),
     plain("Secret", "secrets", Scope::Mesh, ("secret", "secrets"), ("Secret", "Secrets")),
     computed("ServiceInsight", "service-insights", Scope::Mesh, ("Service Insight", "Service Insights")),
     policy("Timeout", "timeouts", ("timeout", "timeouts"), ("Timeout", "Timeouts")),
     policy("TrafficLog", "traffic-logs", ("traffic-log", "traffic-logs"), ("Traffic Log", "Traffic Logs")),
-    Kind { aliases: &["trafficpermissions"], ..policy("TrafficPermission", "traffic-permissions", ("traffic-permission", "traffic-permissions"), ("Traffic Permission", "Traffic Permissions")) },
+    Kind {
+        aliases: &["trafficpermissions"],
+        ..policy(
+            "TrafficPermission",
+            "traffic-permissions",
+            ("traffic-permission", "traffic-permissions"),
+            ("Traffic Permission", "Traffic Permissions"),
+        )
+    },
     policy("TrafficRoute", "traffic-routes", ("traffic-route", "traffic-routes"), ("Traffic Route", "Traffic Routes")),
     policy("TrafficTrace", "traffic-traces", ("traffic-trace", "traffic-traces"), ("Traffic Trace", "Traffic Traces")),
-    policy("VirtualOutbound", "virtual-outbounds", ("virtual-outbound", "virtual-outbounds"), ("Virtual Outbound", "Virtual Outbounds")),
-    Kind { insight: Some("ZoneInsight"), ..plain("Zone", "zones", Scope::Global, ("zone", "zones"), ("Zone", "Zones")) },
-    Kind { insight: Some("ZoneEgressInsight"), ..plain("ZoneEgress", "zoneegresses", Scope::Global, ("zoneegress", "zoneegresses"), ("Zone Egress", "Zone Egresses")) },
+    policy(
+        "VirtualOutbound",
+        "virtual-outbounds",
+        ("virtual-outbound", "virtual-outbounds"),
+        ("Virtual Outbound", "Virtual Outbounds"),
+    ),
+    Kind {
+        insight: Some("ZoneInsight"),
+        ..plain("Zone", "zones", Scope::Global, ("zone", "zones"), ("Zone", "Zones"))
+    },
+    Kind {
+        insight: Some("ZoneEgressInsight"),
+        ..plain(
+            "ZoneEgress",
+            "zoneegresses",
+            Scope::Global,
+            ("zoneegress", "zoneegresses"),
+            ("Zone Egress", "Zone Egresses"),
+        )
+    },
     computed("ZoneEgressInsight", "zoneegressinsights", Scope::Global, ("Zone Egress Insight", "Zone Egress Insights")),
-    Kind { aliases: &["zone-ingresses", "zone-ingress"], insight: Some("ZoneIngressInsight"), ..plain("ZoneIngress", "zoneingresses", Scope::Global, ("zoneingress", "zoneingresses"), ("Zone Ingress", "Zone Ingresses")) },
-    computed("ZoneIngressInsight", "zone-ingress-insights", Scope::Global, ("Zone Ingress Insight", "Zone Ingress Insights")),
+    Kind {
+        aliases: &["zone-ingresses", "zone-ingress"],
+        insight: Some("ZoneIngressInsight"),
+        ..plain(
+            "ZoneIngress",
+            "zoneingresses",
+            Scope::Global,
+            ("zoneingress", "zoneingresses"),
+            ("Zone Ingress", "Zone Ingresses"),
+        )
+    },
+    computed(
+        "ZoneIngressInsight",
+        "zone-ingress-insights",
+        Scope::Global,
+        ("Zone Ingress Insight", "Zone Ingress Insights"),
+    ),
     computed("ZoneInsight", "zone-insights", Scope::Global, ("Zone Insight", "Zone Insights")),
 ];

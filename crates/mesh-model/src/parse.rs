@@ -7,6 +7,7 @@ mod path;
 mod policy;
 mod reader;
 mod tags;
+mod zone;
 
 use std::sync::Arc;
 
@@ -42,11 +43,42 @@ fn read(kind: &Kind, body: &Object<'_, '_>) -> Spec {
         "TrafficRoute" => Spec::TrafficRoute(Arc::new(policy::traffic_route(body))),
         "TrafficLog" => Spec::TrafficLog(Arc::new(policy::traffic_log(body))),
         "TrafficTrace" => Spec::TrafficTrace(Arc::new(policy::traffic_trace(body))),
+        "HealthCheck" => Spec::HealthCheck(Arc::new(policy::health_check(body))),
+        "CircuitBreaker" => Spec::CircuitBreaker(Arc::new(policy::circuit_breaker(body))),
+        "Timeout" => Spec::Timeout(Arc::new(policy::timeout(body))),
+        "Retry" => Spec::Retry(Arc::new(policy::retry(body))),
+        "FaultInjection" => Spec::FaultInjection(Arc::new(policy::fault_injection(body))),
+        "RateLimit" => Spec::RateLimit(Arc::new(policy::rate_limit(body))),
+        "ProxyTemplate" => Spec::ProxyTemplate(Arc::new(policy::proxy_template(body))),
+        "ExternalService" => Spec::ExternalService(Arc::new(policy::external_service(body))),
         _ => {
-            body.accept_rest();
+            check_only(kind, body);
             Spec::Other
         }
     }
+}
+
+/// Kinds that configure no proxy by themselves: reading them is checking them.
+fn check_only(kind: &Kind, body: &Object<'_, '_>) {
+    match kind.name {
+        "VirtualOutbound" => policy::virtual_outbound(body),
+        "MeshGateway" => policy::gateway(body),
+        "MeshGatewayRoute" => policy::gateway_route(body),
+        "Zone" => zone::zone(body),
+        "ZoneIngress" => zone::ingress(body),
+        "ZoneEgress" => zone::egress(body),
+        "Secret" | "GlobalSecret" => secret(body),
+        // What remains is written by the control plane itself.
+        _ => body.accept_rest(),
+    }
+}
+
+fn secret(secret: &Object<'_, '_>) {
+    let data = secret.field("data");
+    if data.raw().is_none_or(|data| data.as_str() == Some("")) {
+        data.problem("cannot be empty");
+    }
+    data.bytes();
 }
 
 /// Bounds the work that a body can cause.

@@ -26,9 +26,12 @@ pub(super) fn read(dataplane: &Object<'_, '_>) -> Dataplane {
 fn networking(networking: &Object<'_, '_>) -> Dataplane {
     let mut address = address(networking);
     let gateway = networking.field("gateway").object(gateway);
-    let inbounds = networking.field("inbound").list(|inbound| inbound.object(|inbound| self::inbound(inbound, &address)));
+    let inbounds =
+        networking.field("inbound").list(|inbound| inbound.object(|inbound| self::inbound(inbound, &address)));
     let outbounds = networking.field("outbound").list(|outbound| outbound.object(self::outbound));
-    if address.is_empty() && let Some(first) = inbounds.first() {
+    if address.is_empty()
+        && let Some(first) = inbounds.first()
+    {
         address.clone_from(&first.address);
     }
     let result = Dataplane {
@@ -49,10 +52,14 @@ fn address(networking: &Object<'_, '_>) -> String {
     let field = networking.field("address");
     let address = field.text();
     let listens = |name| networking.field(name).raw().and_then(Value::as_array).is_some_and(|list| !list.is_empty());
-    let has_interfaces =
-        |name| listens(name) && networking.field(name).raw().and_then(Value::as_array).is_some_and(|list| {
-            list.iter().any(|one| one.get("interface").is_some())
-        });
+    let has_interfaces = |name| {
+        listens(name)
+            && networking
+                .field(name)
+                .raw()
+                .and_then(Value::as_array)
+                .is_some_and(|list| list.iter().any(|one| one.get("interface").is_some()))
+    };
     if address.is_empty() {
         let is_old_gateway = networking.has("gateway") && !listens("inbound");
         if !has_interfaces("inbound") && !has_interfaces("outbound") && !is_old_gateway {

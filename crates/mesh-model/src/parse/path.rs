@@ -6,7 +6,7 @@ use std::fmt;
 /// document writes no text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Path<'p> {
-    parent: Option<&'p Path<'p>>,
+    parent: Option<&'p Self>,
     step: Step<'p>,
 }
 
@@ -21,16 +21,16 @@ enum Step<'p> {
 impl<'p> Path<'p> {
     pub(super) const ROOT: Path<'static> = Path { parent: None, step: Step::Root };
 
-    pub(super) fn field(&'p self, name: &'p str) -> Path<'p> {
-        Path { parent: Some(self), step: Step::Field(name) }
+    pub(super) fn field(&'p self, name: &'p str) -> Self {
+        Self { parent: Some(self), step: Step::Field(name) }
     }
 
-    pub(super) fn index(&'p self, index: usize) -> Path<'p> {
-        Path { parent: Some(self), step: Step::Index(index) }
+    pub(super) fn index(&'p self, index: usize) -> Self {
+        Self { parent: Some(self), step: Step::Index(index) }
     }
 
-    pub(super) fn key(&'p self, key: &'p str) -> Path<'p> {
-        Path { parent: Some(self), step: Step::Key(key) }
+    pub(super) fn key(&'p self, key: &'p str) -> Self {
+        Self { parent: Some(self), step: Step::Key(key) }
     }
 }
 

@@ -1,11 +1,30 @@
 //! Policies in all dialects.
 
+mod circuit_breaker;
+mod external_service;
+mod fault_injection;
+mod gateway;
+mod health_check;
+mod proxy_template;
+mod rate_limit;
+mod retry;
+mod timeout;
 mod traffic_route;
+mod virtual_outbound;
+
+pub(super) use external_service::read as external_service;
+pub(super) use gateway::{gateway, gateway_route};
+pub(super) use proxy_template::read as proxy_template;
+pub(super) use virtual_outbound::read as virtual_outbound;
 
 use super::reader::{Cursor, Object};
 use super::tags::{self, Rules};
 use crate::mesh::DataSource;
-use crate::policy::{Connection, Selected, TrafficLog, TrafficPermission, TrafficRoute, TrafficTrace};
+use crate::policy::{
+    CircuitBreaker, Connection, FaultInjection, HealthCheck, RateLimit, Retry, Selected, Timeout, TrafficLog,
+    TrafficPermission, TrafficRoute, TrafficTrace,
+};
+use crate::tags::{PROTOCOL, Protocol};
 
 pub(super) fn traffic_permission(policy: &Object<'_, '_>) -> Connection<TrafficPermission> {
     connection(policy, Rules::SELECTOR, Rules::SELECTOR, |_| ())
@@ -17,6 +36,41 @@ pub(super) fn traffic_route(policy: &Object<'_, '_>) -> Connection<TrafficRoute>
 
 pub(super) fn traffic_log(policy: &Object<'_, '_>) -> Connection<TrafficLog> {
     connection(policy, Rules::SERVICE_AND_MORE, Rules::SERVICE_ALONE, |policy| TrafficLog { backend: backend(policy) })
+}
+
+pub(super) fn health_check(policy: &Object<'_, '_>) -> Connection<HealthCheck> {
+    connection(policy, Rules::SERVICE_AND_MORE, Rules::SERVICE_ALONE, health_check::read)
+}
+
+pub(super) fn circuit_breaker(policy: &Object<'_, '_>) -> Connection<CircuitBreaker> {
+    connection(policy, Rules::SERVICE_AND_MORE, Rules::SERVICE_ALONE, circuit_breaker::read)
+}
+
+pub(super) fn timeout(policy: &Object<'_, '_>) -> Connection<Timeout> {
+    connection(policy, Rules::SERVICE_AND_MORE, Rules::SERVICE_ALONE, timeout::read)
+}
+
+pub(super) fn retry(policy: &Object<'_, '_>) -> Connection<Retry> {
+    connection(policy, Rules::SERVICE_AND_MORE, Rules::SERVICE_ALONE, retry::read)
+}
+
+pub(super) fn rate_limit(policy: &Object<'_, '_>) -> Connection<RateLimit> {
+    connection(policy, Rules::SELECTOR, Rules::SELECTOR, rate_limit::read)
+}
+
+/// Faults need HTTP, so destinations have to name a protocol.
+pub(super) fn fault_injection(policy: &Object<'_, '_>) -> Connection<FaultInjection> {
+    Connection {
+        sources: tags::selectors(&policy.field("sources"), Rules::SELECTOR),
+        destinations: tags::selectors_with(&policy.field("destinations"), Rules::SELECTOR, |field, tags| {
+            match tags.get(PROTOCOL).map(|word| Protocol::parse(word).is_http()) {
+                None => field.problem("protocol must be specified"),
+                Some(false) => field.problem_at_key(PROTOCOL, "must be one of the [http, http2, grpc]"),
+                Some(true) => {}
+            }
+        }),
+        conf: fault_injection::read(policy),
+    }
 }
 
 pub(super) fn traffic_trace(policy: &Object<'_, '_>) -> Selected<TrafficTrace> {
@@ -55,7 +109,7 @@ pub(super) fn data_source(field: &Cursor<'_, '_>) -> Option<DataSource> {
         }
         let source = given.pop();
         if source.is_none() {
-            field.problem("data source has to be chosen. Available sources: secret, file, inline");
+            field.problem("data source cannot be empty");
         }
         source
     });

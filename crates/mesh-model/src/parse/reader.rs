@@ -150,6 +150,15 @@ impl<'v, 'p> Cursor<'v, 'p> {
         duration
     }
 
+    /// A span of time that, if there is one, is longer than none.
+    pub(super) fn positive_duration(&self) -> Option<Duration> {
+        let duration = self.duration();
+        if duration == Some(Duration::ZERO) {
+            self.problem("has to be greater than 0 when defined");
+        }
+        duration
+    }
+
     /// Bytes in base64, standard or URL alphabet, padded or not.
     pub(super) fn bytes(&self) -> Option<Vec<u8>> {
         let text = self.string()?;
@@ -184,18 +193,17 @@ impl<'v, 'p> Cursor<'v, 'p> {
             Some(_) => return self.mistyped::<()>("a list").map(|()| Vec::new()).unwrap_or_default(),
         };
         let read_one = |(index, value): (usize, &'v Value)| {
-            read(&Cursor { value: present(value), path: self.path.index(index), report: self.report })
+            let item = Cursor { value: present(value), path: self.path.index(index), report: self.report };
+            if !item.is_present() {
+                item.problem("must not be null");
+            }
+            read(&item)
         };
         items.iter().enumerate().filter_map(read_one).collect()
     }
 
     pub(super) fn strings(&self) -> Vec<String> {
-        self.list(|item| {
-            if !item.is_present() {
-                item.problem("must be a string");
-            }
-            item.string().map(str::to_owned)
-        })
+        self.list(|item| item.string().map(str::to_owned))
     }
 
     /// Reads the fields of an object; those that `read` does not ask for are reported as unknown.
@@ -244,7 +252,8 @@ impl<'v> Object<'v, '_> {
     /// The field of that name, in camel case; its snake case spelling is read too.
     pub(super) fn field<'s>(&'s self, name: &'static str) -> Cursor<'v, 's> {
         self.read.borrow_mut().push(name);
-        let value = self.fields.get(name).and_then(present).or_else(|| self.fields.get(&snake_case(name)).and_then(present));
+        let value =
+            self.fields.get(name).and_then(present).or_else(|| self.fields.get(&snake_case(name)).and_then(present));
         Cursor { value, path: self.here.path.field(name), report: self.here.report }
     }
 
@@ -288,7 +297,7 @@ fn present(value: &Value) -> Option<&Value> {
 fn whole(number: f64) -> Option<u64> {
     const TWO_POW_64: f64 = 18_446_744_073_709_551_616.0;
     let fits = number.fract() == 0.0 && (0.0..TWO_POW_64).contains(&number);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked by the condition")]
+    // Checked by the condition.
     fits.then_some(number as u64)
 }
 

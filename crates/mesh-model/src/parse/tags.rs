@@ -1,9 +1,5 @@
 //! Tags and selectors.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
 use super::reader::Cursor;
 use crate::tags::{PROTOCOL, Protocol, SERVICE, Tags};
 
@@ -24,7 +20,6 @@ pub(super) enum ServiceRule {
     Required,
     /// It must be the only tag.
     Alone,
-    Forbidden,
 }
 
 impl Rules {
@@ -58,9 +53,6 @@ pub(super) fn optional_selectors(list: &Cursor<'_, '_>, rules: Rules) -> Vec<Tag
 
 fn optional_selectors_with(list: &Cursor<'_, '_>, rules: Rules, check: fn(&Cursor<'_, '_>, &Tags)) -> Vec<Tags> {
     list.list(|item| {
-        if !item.is_present() {
-            item.problem("must be an object");
-        }
         item.object(|selector| {
             let field = selector.field("match");
             let tags = tags(&field, rules);
@@ -84,7 +76,6 @@ pub(super) fn tags(map: &Cursor<'_, '_>, rules: Rules) -> Tags {
         check_tag(map, key, value, rules);
     }
     match rules.service {
-        ServiceRule::Forbidden if tags.contains_key(SERVICE) => map.problem(format!("{SERVICE:?} must not be defined")),
         ServiceRule::Required | ServiceRule::Alone if !tags.contains_key(SERVICE) => {
             map.problem(format!("mandatory tag {SERVICE:?} is missing"));
         }
@@ -94,15 +85,10 @@ pub(super) fn tags(map: &Cursor<'_, '_>, rules: Rules) -> Tags {
 }
 
 fn check_tag(map: &Cursor<'_, '_>, key: &str, value: &str, rules: Rules) {
-    static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^[a-zA-Z0-9.\-_:/]*$").expect("a literal"));
-    static VALUE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^[a-zA-Z0-9.\-_:]*$").expect("a literal"));
-    static SELECTOR: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"^([a-zA-Z0-9.\-_:/]*|\*)$").expect("a literal"));
-
     if key.is_empty() {
         map.problem("tag name must be non-empty");
     }
-    if !NAME.is_match(key) {
+    if !is_name(key) {
         map.problem_at_key(
             key,
             "tag name must consist of alphanumeric characters, dots, dashes, slashes and underscores",
@@ -114,15 +100,20 @@ fn check_tag(map: &Cursor<'_, '_>, key: &str, value: &str, rules: Rules) {
     if value.is_empty() {
         map.problem_at_key(key, "tag value must be non-empty");
     }
-    if rules.selector && !SELECTOR.is_match(value) {
+    if rules.selector && value != "*" && !is_name(value) {
         map.problem_at_key(
             key,
             "tag value must consist of alphanumeric characters, dots, dashes, slashes and underscores or be \"*\"",
         );
     }
-    if !rules.selector && !VALUE.is_match(value) {
+    if !rules.selector && (value.contains('/') || !is_name(value)) {
         map.problem_at_key(key, "tag value must consist of alphanumeric characters, dots, dashes and underscores");
     }
+}
+
+/// Whether a tag may be called so.
+pub(super) fn is_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:/".contains(&byte))
 }
 
 /// A map of strings as written, sorted.
@@ -140,7 +131,9 @@ pub(super) fn raw_tags(map: &Cursor<'_, '_>) -> Tags {
 /// Spells the older `service` and `protocol` as today, unless today's spelling is there as well.
 pub(super) fn canonical(mut tags: Tags) -> Tags {
     for (old, new) in [("service", SERVICE), ("protocol", PROTOCOL)] {
-        if !tags.contains_key(new) && let Some(value) = tags.remove(old) {
+        if !tags.contains_key(new)
+            && let Some(value) = tags.remove(old)
+        {
             tags.insert(new.to_owned(), value);
         }
     }

@@ -37,9 +37,11 @@ fn admin(networking: &Object<'_, '_>, dataplane: &Dataplane) {
     let problem = |message: &str| {
         networking.field("admin").problem_at("port", message);
     };
-    if dataplane.inbounds.iter().any(|inbound| {
-        taken(&inbound.address, inbound.port) || taken(&inbound.service_address, inbound.service_port)
-    }) {
+    if dataplane
+        .inbounds
+        .iter()
+        .any(|inbound| taken(&inbound.address, inbound.port) || taken(&inbound.service_address, inbound.service_port))
+    {
         problem("must differ from inbound");
     }
     if dataplane.outbounds.iter().any(|outbound| taken(&outbound.address, outbound.port)) {

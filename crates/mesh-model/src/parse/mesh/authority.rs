@@ -22,7 +22,8 @@ pub(super) fn defaults(name: &str) -> CaBackend {
 
 pub(super) fn read(backend: &Object<'_, '_>) -> CaBackend {
     let mut result = defaults(&backend.field("name").required());
-    if let Some(mode) = backend.field("mode").choice(&[("STRICT", TlsMode::Strict), ("PERMISSIVE", TlsMode::Permissive)])
+    if let Some(mode) =
+        backend.field("mode").choice(&[("STRICT", TlsMode::Strict), ("PERMISSIVE", TlsMode::Permissive)])
     {
         result.mode = mode;
     }

@@ -72,7 +72,8 @@ pub(super) fn tracing(tracing: &Object<'_, '_>) -> Tracing {
     if tracing.has("zipkin") {
         let collector = tracing.field("zipkin").section(|zipkin| zipkin.field("address").required());
         let collector = format!("http://{collector}/api/v1/spans");
-        let backend = TracingBackend { name: "zipkin".to_owned(), sampling: 100.0, kind: "zipkin".to_owned(), collector };
+        let backend =
+            TracingBackend { name: "zipkin".to_owned(), sampling: 100.0, kind: "zipkin".to_owned(), collector };
         return Tracing { default_backend: Some(backend.name.clone()), backends: vec![backend] };
     }
     let mut names = Names::default();
