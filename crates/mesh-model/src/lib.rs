@@ -6,6 +6,7 @@
 
 pub mod context;
 pub mod dataplane;
+pub mod document;
 pub mod kind;
 pub mod matching;
 pub mod mesh;
@@ -16,6 +17,7 @@ pub mod tags;
 
 pub use context::MeshContext;
 pub use dataplane::Dataplane;
+pub use document::Draft;
 pub use kind::{KINDS, Kind, Scope};
 pub use mesh::Mesh;
 pub use parse::parse;
