@@ -10,8 +10,8 @@ mod cors;
 mod crud;
 mod error;
 mod info;
-mod inspect;
 mod insights;
+mod inspect;
 mod overview;
 mod paging;
 mod route;
@@ -38,6 +38,8 @@ use crate::tokens::Tokens;
 use auth::Caller;
 use error::ApiError;
 use route::Route;
+
+pub use auth::Peer;
 
 /// Everything the API answers from. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -109,6 +111,12 @@ pub fn router(api: Api) -> Router {
     Router::new().fallback(handle).with_state(api)
 }
 
+/// What is served where the old releases had their GUI: facts for it, and the API below `/api`.
+pub fn gui_router(api: Api) -> Router {
+    let facts = axum::routing::get(async |State(api): State<Api>| json_response(StatusCode::OK, &info::gui(&api)));
+    Router::new().route("/", facts.clone()).route("/config", facts).with_state(api.clone()).nest("/api", router(api))
+}
+
 /// What is served on the port of the admin server of the old releases.
 pub fn admin_router(api: Api) -> Router {
     Router::new().fallback(admin::handle).with_state(api)
@@ -141,7 +149,10 @@ async fn answer(api: &Api, parts: &Parts, body: Body) -> Result<Response, ApiErr
                 Method::GET | Method::HEAD => crud::get(api, &caller, at).await,
                 Method::PUT => crud::put(api, &caller, at, parts, body).await,
                 Method::DELETE => crud::delete(api, &caller, at).await,
-                _ => Err(ApiError::method("GET, HEAD, PUT, DELETE", "This method is not available here: use GET, PUT or DELETE")),
+                _ => Err(ApiError::method(
+                    "GET, HEAD, PUT, DELETE",
+                    "This method is not available here: use GET, PUT or DELETE",
+                )),
             }
         }
         Route::Token(kind) => match parts.method {

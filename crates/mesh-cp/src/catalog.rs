@@ -13,9 +13,11 @@ pub fn catalog(config: &Config, host: Option<&str>) -> Value {
     };
     let bootstrap_port = config.api.https.or(config.api.http).map_or(0, |address| address.port());
     let local = format!("http://localhost:{}", config.admin.local.port());
-    let public = config.admin.public.as_ref().map_or_else(String::new, |public| {
-        format!("https://{host}:{}", public.address.port())
-    });
+    let public = config
+        .admin
+        .public
+        .as_ref()
+        .map_or_else(String::new, |public| format!("https://{host}:{}", public.address.port()));
     let given = &config.catalog;
     let or = |given: &Option<String>, derived: String| given.clone().unwrap_or(derived);
     let servers = json!({ "localUrl": local, "publicUrl": public });

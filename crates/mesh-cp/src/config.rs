@@ -16,13 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::Problems;
+use base::config::{Loaded, Origin, Sources};
 use base::secret::MASK;
 use mesh_model::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::resources::Document;
-pub use env::EXCEPTIONS as ENV_EXCEPTIONS;
+pub use env::ALIASES as ENV_ALIASES;
 use reader::Reader;
 
 /// Prefix of the environment variables.
@@ -254,13 +255,25 @@ pub struct Surroundings {
 }
 
 impl Config {
+    /// The configuration that a file's content and the environment make, and warnings about variables that
+    /// set nothing. The error lists everything that is wrong.
+    pub fn load(
+        file: Option<&str>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        around: &Surroundings,
+    ) -> Result<(Self, Problems), Problems> {
+        let sources = Sources { file, environment, prefix: ENV_PREFIX, aliases: ENV_ALIASES };
+        let loaded: Loaded<Tree> = base::config::load(sources)?;
+        let given = |path: &str| loaded.origins.get(path).is_some_and(|origin| *origin != Origin::Default);
+        Ok((Self::check(loaded.value, &given, around)?, loaded.warnings))
+    }
+
     /// The checked form of `tree`. `given` says whether a key was set by file or variable, as opposed to
     /// having its default.
     pub fn check(tree: Tree, given: &dyn Fn(&str) -> bool, around: &Surroundings) -> Result<Self, Problems> {
         let mut tree = tree.0;
         legacy::carry_over(&mut tree, given);
         let mut reader = Reader::new(&tree);
-        reader.check_types(&Tree::default().0);
         let config = read(&mut reader, around);
         let problems = reader.into_problems();
         problems.into_result(Self { tree: Arc::new(tree), ..config })

@@ -17,7 +17,7 @@ use store::{Change, Committed, Key, Op, Page, Query, Record, Revision, Store};
 
 pub use document::Document;
 pub use error::ResourceError;
-pub use record::{from_record, labels, render, spec_value};
+pub use record::{from_record, key, labels, render, spec_value};
 
 use crate::defaults;
 
@@ -139,17 +139,12 @@ impl Resources {
 
     /// The resource of that name.
     pub async fn get(&self, kind: &Kind, mesh: &str, name: &str) -> Result<Arc<Record>, ResourceError> {
-        let key = record::key(kind, mesh, name);
+        let key = key(kind, mesh, name);
         self.store.get(&key).await?.ok_or(ResourceError::NotFound)
     }
 
     /// Resources of a kind, by mesh and name; of every mesh for `None`.
-    pub async fn list(
-        &self,
-        kind: &Kind,
-        mesh: Option<&str>,
-        selection: &Selection,
-    ) -> Result<Page, ResourceError> {
+    pub async fn list(&self, kind: &Kind, mesh: Option<&str>, selection: &Selection) -> Result<Page, ResourceError> {
         let query = Query {
             collection: kind.name.into(),
             scope: mesh.filter(|_| kind.scope == Scope::Mesh).map(Into::into),

@@ -198,7 +198,9 @@ fn check_dataplane(
             return Err(format!("dataplane has no tag {tag:?} required by the token"));
         };
         if let Some(value) = has.iter().find(|value| !allowed.iter().any(|one| one == **value)) {
-            return Err(format!("dataplane contains tag {tag:?} with value {value:?} which is not allowed with this token. Allowed values in token are {allowed:?}"));
+            return Err(format!(
+                "dataplane contains tag {tag:?} with value {value:?} which is not allowed with this token. Allowed values in token are {allowed:?}"
+            ));
         }
     }
     if !claims.workload.is_empty() && workload != Some(claims.workload.as_str()) {

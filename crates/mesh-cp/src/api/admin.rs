@@ -63,13 +63,7 @@ fn is_secret(kind: &Kind) -> bool {
 }
 
 /// Certificate and key of a provided authority, kept as secrets of the mesh.
-async fn provided_ca(
-    api: &Api,
-    parts: &Parts,
-    mesh: &str,
-    rest: &[&str],
-    body: Body,
-) -> Result<Response, ApiError> {
+async fn provided_ca(api: &Api, parts: &Parts, mesh: &str, rest: &[&str], body: Body) -> Result<Response, ApiError> {
     crud::require_mesh(api, mesh).await?;
     let (cert, key) = provided_secrets(mesh);
     let resources = api.resources();
@@ -86,10 +80,8 @@ async fn provided_ca(
         }
         ([], &Method::GET) => {
             let stored = secrets::read(resources, mesh, &cert).await.map_err(failed)?;
-            let certs: Vec<Value> = stored
-                .iter()
-                .map(|cert| json!({ "id": PROVIDED, "cert": String::from_utf8_lossy(cert) }))
-                .collect();
+            let certs: Vec<Value> =
+                stored.iter().map(|cert| json!({ "id": PROVIDED, "cert": String::from_utf8_lossy(cert) })).collect();
             Ok(json_response(StatusCode::OK, &certs))
         }
         ([id], &Method::DELETE) if *id == PROVIDED => {

@@ -1,10 +1,9 @@
 //! Who is calling, and what they may do.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
-use runtime::serve::{PeerAddr, PeerCertificates};
 
 use super::error::ApiError;
 use super::{Api, host};
@@ -14,6 +13,17 @@ use crate::tokens::{ADMIN, Reason};
 const ANONYMOUS: &str = "mesh-system:anonymous";
 const AUTHENTICATED: &str = "mesh-system:authenticated";
 const UNAUTHENTICATED: &str = "mesh-system:unauthenticated";
+
+/// The other end of the connection; the listener puts it into the extensions of each request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+    /// Whether it showed a certificate that the listener's authority has signed.
+    pub has_certificate: bool,
+}
 
 /// Who is calling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +57,8 @@ impl Caller {
 /// this machine, else nobody in particular.
 pub(super) async fn caller(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
     let config = &api.config().api;
-    let has_certificate = parts.extensions.get::<PeerCertificates>().is_some();
-    if config.authn == ApiAuthn::ClientCerts && has_certificate {
+    let peer = parts.extensions.get::<Peer>();
+    if config.authn == ApiAuthn::ClientCerts && peer.is_some_and(|peer| peer.has_certificate) {
         return Ok(Caller::admin());
     }
     if config.authn == ApiAuthn::Tokens
@@ -56,8 +66,7 @@ pub(super) async fn caller(api: &Api, parts: &Parts) -> Result<Caller, ApiError>
     {
         return by_token(api, token).await;
     }
-    let peer = parts.extensions.get::<PeerAddr>();
-    let is_local = peer.is_some_and(|PeerAddr(peer)| peer.ip().is_loopback()) && is_direct(parts);
+    let is_local = peer.is_some_and(|peer| peer.address.ip().to_canonical().is_loopback()) && is_direct(parts);
     Ok(if config.localhost_is_admin && is_local { Caller::admin() } else { Caller::anonymous() })
 }
 
@@ -84,13 +93,13 @@ async fn by_token(api: &Api, token: &str) -> Result<Caller, ApiError> {
 /// Whether a call that comes from this machine was also made on it: not by a proxy for somebody else, and
 /// not by a page of another site in a browser that runs here.
 fn is_direct(parts: &Parts) -> bool {
-    const PROXY_HEADERS: [&str; 5] =
-        ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+    const PROXY_HEADERS: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
     let host = host(parts).unwrap_or_default();
     let headers = &parts.headers;
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let same_site = text("sec-fetch-site").is_none_or(|site| ["same-origin", "same-site", "none"].contains(&site));
-    let same_origin = text("origin").is_none_or(|origin| origin.split_once("://").is_some_and(|(_, from)| from == host));
+    let same_origin =
+        text("origin").is_none_or(|origin| origin.split_once("://").is_some_and(|(_, from)| from == host));
     PROXY_HEADERS.iter().all(|name| !headers.contains_key(*name)) && is_loopback_host(host) && same_site && same_origin
 }
 

@@ -53,10 +53,9 @@ pub(super) async fn put(
     check_writable(api, at.kind)?;
     check_access(api, caller, at.kind)?;
     let document = body::object(parts, body).await?;
-    let document = Document::at(at.kind, at.mesh, at.name, document)
-        .map_err(|problems| ApiError::invalid(PROCESS, problems))?;
-    let outcome =
-        api.resources().write(&document).await.map_err(|error| ApiError::resource(PROCESS, error))?;
+    let document =
+        Document::at(at.kind, at.mesh, at.name, document).map_err(|problems| ApiError::invalid(PROCESS, problems))?;
+    let outcome = api.resources().write(&document).await.map_err(|error| ApiError::resource(PROCESS, error))?;
     let status = if outcome.created { StatusCode::CREATED } else { StatusCode::OK };
     let answer = if outcome.warnings.is_empty() { json!({}) } else { json!({ "warnings": outcome.warnings }) };
     Ok(json_response(status, &answer))
@@ -65,10 +64,7 @@ pub(super) async fn put(
 pub(super) async fn delete(api: &Api, caller: &Caller, at: Address<'_>) -> Result<Response, ApiError> {
     check_writable(api, at.kind)?;
     check_access(api, caller, at.kind)?;
-    api.resources()
-        .delete(at.kind, at.mesh, at.name)
-        .await
-        .map_err(|error| ApiError::resource(DELETE, error))?;
+    api.resources().delete(at.kind, at.mesh, at.name).await.map_err(|error| ApiError::resource(DELETE, error))?;
     Ok(json_response(StatusCode::OK, &json!({})))
 }
 
@@ -101,12 +97,8 @@ pub(super) async fn select(
 ) -> Result<(Vec<std::sync::Arc<Record>>, usize), ApiError> {
     let looks_inside = !query.tags.is_empty() || query.gateway.is_some();
     let paging = if looks_inside { (0, 0) } else { (query.offset, query.size) };
-    let selection = Selection {
-        name: query.name.clone(),
-        labels: query.labels.clone(),
-        offset: paging.0,
-        limit: paging.1,
-    };
+    let selection =
+        Selection { name: query.name.clone(), labels: query.labels.clone(), offset: paging.0, limit: paging.1 };
     let page =
         api.resources().list(kind, mesh, &selection).await.map_err(|error| ApiError::resource(RETRIEVE, error))?;
     if !looks_inside {
@@ -153,7 +145,8 @@ pub(super) async fn require_mesh(api: &Api, mesh: &str) -> Result<(), ApiError> 
 
 fn check_access(api: &Api, caller: &Caller, kind: &Kind) -> Result<(), ApiError> {
     if matches!(kind.name, "Secret" | "GlobalSecret") {
-        caller.require(&api.config().access.admin_resources, &format!("access the resource of type {:?}", kind.name))?;
+        caller
+            .require(&api.config().access.admin_resources, &format!("access the resource of type {:?}", kind.name))?;
     }
     Ok(())
 }

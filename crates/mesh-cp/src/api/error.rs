@@ -57,7 +57,9 @@ impl ApiError {
             ResourceError::NotFound => Self::not_found(title),
             ResourceError::MeshNotFound => Self::field(title, "Mesh is not found", "mesh", "mesh is not found"),
             ResourceError::Invalid(problems) => Self::invalid(title, problems),
-            ResourceError::Conflict(_) => Self::new(StatusCode::CONFLICT, "Conflict", "Resource was changed in the meantime"),
+            ResourceError::Conflict(_) => {
+                Self::new(StatusCode::CONFLICT, "Conflict", "Resource was changed in the meantime")
+            }
             ResourceError::Store(store::StoreError::Unavailable(_)) => {
                 tracing::error!(error = %base::report(&error), "Store does not answer");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, title, "The store is not available")

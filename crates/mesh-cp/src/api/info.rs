@@ -26,6 +26,12 @@ pub(super) fn index(api: &Api) -> Value {
     })
 }
 
+/// What the GUI of the old releases asks for before anything else.
+pub(super) fn gui(api: &Api) -> Value {
+    let port = api.config().api.http.map_or(0, |address| address.port());
+    json!({ "apiUrl": "/api", "apiServerPort": port, "environment": "universal", "version": COMPATIBLE_RELEASE })
+}
+
 pub(super) fn config(api: &Api, caller: &Caller) -> Result<Value, ApiError> {
     caller.require(&api.config().access.control_plane_metadata, "access the control plane metadata")?;
     Ok(api.config().shown())

@@ -79,7 +79,8 @@ impl Proxy {
     fn is_connected(&self) -> bool {
         let subscriptions = self.insight.as_ref().and_then(|insight| insight.get("subscriptions")?.as_array());
         subscriptions.is_some_and(|all| {
-            all.iter().any(|one| one.get("connectTime").is_some() && one.get("disconnectTime").is_none_or(Value::is_null))
+            all.iter()
+                .any(|one| one.get("connectTime").is_some() && one.get("disconnectTime").is_none_or(Value::is_null))
         })
     }
 

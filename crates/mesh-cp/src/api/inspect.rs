@@ -61,17 +61,13 @@ pub(super) async fn rules_of(api: &Api, mesh: &str, name: &str) -> Result<Value,
 }
 
 /// Every proxy a policy applies to, and where.
-pub(super) async fn dataplanes_of(
-    api: &Api,
-    kind: &'static Kind,
-    mesh: &str,
-    name: &str,
-) -> Result<Value, ApiError> {
+pub(super) async fn dataplanes_of(api: &Api, kind: &'static Kind, mesh: &str, name: &str) -> Result<Value, ApiError> {
     crud::read(api, crud::Address { kind, mesh, name }).await?;
     let (policies, _) = policies(api, mesh).await?;
     let mut items = Vec::new();
     for proxy in insights::proxies(api, Some(mesh)).await? {
-        let applies = |one: &Attachment| one.matched.get(kind.name).is_some_and(|names| names.iter().any(|one| **one == *name));
+        let applies =
+            |one: &Attachment| one.matched.get(kind.name).is_some_and(|names| names.iter().any(|one| **one == *name));
         let places: Vec<Value> = attachments(&policies, &proxy.dataplane)
             .iter()
             .filter(|one| applies(one))

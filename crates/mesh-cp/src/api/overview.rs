@@ -11,12 +11,7 @@ use super::paging::ListQuery;
 use super::{Api, crud};
 use crate::resources::{ResourceError, render, spec_value};
 
-pub(super) async fn list(
-    api: &Api,
-    kind: &'static Kind,
-    mesh: Option<&str>,
-    parts: &Parts,
-) -> Result<Value, ApiError> {
+pub(super) async fn list(api: &Api, kind: &'static Kind, mesh: Option<&str>, parts: &Parts) -> Result<Value, ApiError> {
     let query = ListQuery::parse(parts)?;
     if let Some(mesh) = mesh {
         crud::require_mesh(api, mesh).await?;
@@ -50,7 +45,10 @@ async fn insight(api: &Api, kind: &'static Kind, record: &Record) -> Result<(&'s
     let Some(insight) = kind.insight else {
         return Ok(("MeshInsight", insights::mesh_insight(api, record).await?));
     };
-    if let Some(live) = Some(key).filter(|_| kind.name == "Dataplane").and_then(|key| api.live().dataplane_insight(&key.scope, &key.name)) {
+    if let Some(live) = Some(key)
+        .filter(|_| kind.name == "Dataplane")
+        .and_then(|key| api.live().dataplane_insight(&key.scope, &key.name))
+    {
         return Ok((insight, live));
     }
     match api.resources().get(insights::kind(insight), &key.scope, &key.name).await {

@@ -84,7 +84,7 @@ impl ListQuery {
         let mut link = match &api.config().api.root_url {
             Some(root) => format!("{}{path}", root.trim_end_matches('/')),
             None => {
-                let scheme = if is_https(api, parts) { Scheme::HTTPS } else { Scheme::HTTP };
+                let scheme = if is_https(parts) { Scheme::HTTPS } else { Scheme::HTTP };
                 format!("{scheme}://{}{path}", host(parts).unwrap_or("localhost"))
             }
         };
@@ -100,11 +100,9 @@ impl ListQuery {
     }
 }
 
-/// Connections do not say whether they are encrypted: the port does, or a proxy in front.
-fn is_https(api: &Api, parts: &Parts) -> bool {
+fn is_https(parts: &Parts) -> bool {
     let forwarded = parts.headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
-    let port = host(parts).and_then(|host| host.rsplit_once(':')?.1.parse::<u16>().ok());
-    let tls = port.is_some() && port == api.config().api.https.map(|address| address.port());
+    let tls = parts.extensions.get::<super::Peer>().is_some_and(|peer| peer.tls);
     forwarded.map_or(tls, |scheme| scheme.eq_ignore_ascii_case("https"))
 }
 
@@ -115,19 +113,22 @@ fn pairs(parts: &Parts) -> Result<Vec<(String, String)>, ApiError> {
 }
 
 fn size(value: &str) -> Result<usize, ApiError> {
-    let invalid = |message: String| ApiError::field("Could not retrieve resources", "Invalid page size", "size", message);
+    let invalid =
+        |message: String| ApiError::field("Could not retrieve resources", "Invalid page size", "size", message);
     match value.parse::<usize>() {
         Ok(0) => Err(invalid("must be greater than 0".to_owned())),
-        Ok(size) if size > MAX_SIZE => Err(invalid(format!("Invalid page size of {size}. Maximum page size is {MAX_SIZE}"))),
+        Ok(size) if size > MAX_SIZE => {
+            Err(invalid(format!("Invalid page size of {size}. Maximum page size is {MAX_SIZE}")))
+        }
         Ok(size) => Ok(size),
         Err(_) => Err(invalid("Invalid format".to_owned())),
     }
 }
 
 fn offset(value: &str) -> Result<usize, ApiError> {
-    value.parse().map_err(|_| {
-        ApiError::field("Could not retrieve resources", "Invalid offset", "offset", "Invalid format")
-    })
+    value
+        .parse()
+        .map_err(|_| ApiError::field("Could not retrieve resources", "Invalid offset", "offset", "Invalid format"))
 }
 
 fn tag(value: &str) -> Result<(String, String), ApiError> {

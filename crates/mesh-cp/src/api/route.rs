@@ -149,7 +149,9 @@ fn overview_alias(path: &str, scope: Scope) -> Option<&'static Kind> {
     let stem = path.strip_suffix("+insights").or_else(|| path.strip_suffix("overviews"))?;
     KINDS.iter().find(|kind| {
         let is_stem = |path: &str| path == stem || path.trim_end_matches('s') == stem || kind.singular == stem;
-        kind.scope == scope && has_overview(kind) && (is_stem(kind.path) || kind.aliases.iter().any(|path| is_stem(path)))
+        kind.scope == scope
+            && has_overview(kind)
+            && (is_stem(kind.path) || kind.aliases.iter().any(|path| is_stem(path)))
     })
 }
 
@@ -207,7 +209,8 @@ mod tests {
 
     #[test]
     fn overviews_have_all_their_documented_paths() {
-        let overviews = |kind, mesh: Option<&str>| Some(Route::Overviews { kind: Kind::by_name(kind)?, mesh: mesh.map(own) });
+        let overviews =
+            |kind, mesh: Option<&str>| Some(Route::Overviews { kind: Kind::by_name(kind)?, mesh: mesh.map(own) });
         for path in ["dataplanes+insights", "dataplane+insights", "dataplanes/_overview"] {
             assert_eq!(Route::parse(&format!("/meshes/m/{path}")), overviews("Dataplane", Some("m")), "{path}");
         }
@@ -225,7 +228,8 @@ mod tests {
 
     #[test]
     fn names_may_be_percent_encoded_but_hide_nothing() {
-        let item = |name: &str| Some(Route::Item { kind: Kind::by_name("Mesh")?, mesh: String::new(), name: own(name) });
+        let item =
+            |name: &str| Some(Route::Item { kind: Kind::by_name("Mesh")?, mesh: String::new(), name: own(name) });
         assert_eq!(Route::parse("/meshes/a%2Db"), item("a-b"));
         for path in ["/meshes/a%2Fb", "/meshes/a%0", "/meshes/%zz", "/meshes/%ff", "/meshes/a%00"] {
             assert_eq!(Route::parse(path), None, "{path}");

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use base::SystemClock;
 use http::Request;
 use http_body_util::BodyExt as _;
-use runtime::serve::PeerAddr;
 use tower::ServiceExt as _;
 
 use super::*;
@@ -46,10 +45,8 @@ impl TestApi {
     pub(super) async fn with(change: impl FnOnce(&mut Value)) -> Self {
         let config = Arc::new(Config::with(change).unwrap());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let settings = Settings {
-            create_routing_resources: config.create_routing_resources,
-            unsafe_delete: config.unsafe_delete,
-        };
+        let settings =
+            Settings { create_routing_resources: config.create_routing_resources, unsafe_delete: config.unsafe_delete };
         let resources = Resources::new(store::memory::open(Arc::clone(&clock)), settings);
         let tokens = Tokens::new(resources.clone(), Arc::clone(&clock));
         defaults::ensure(&resources, &config, &tokens).await.unwrap();
@@ -81,7 +78,7 @@ impl TestApi {
 
     pub(super) async fn send_to(&self, router: Router, peer: &str, mut request: Request<Body>) -> Answer {
         let peer: SocketAddr = peer.parse().unwrap();
-        request.extensions_mut().insert(PeerAddr(peer));
+        request.extensions_mut().insert(Peer { address: peer, tls: false, has_certificate: false });
         request.headers_mut().entry(header::HOST).or_insert(HeaderValue::from_static("localhost:5681"));
         let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();

@@ -113,11 +113,9 @@ fn plain_text(token: String) -> Response {
 
 fn refused(error: IssueError) -> ApiError {
     match error {
-        IssueError::NoKey => ApiError::new(
-            StatusCode::NOT_FOUND,
-            FAILED,
-            "there is no signing key: does the mesh exist?",
-        ),
+        IssueError::NoKey => {
+            ApiError::new(StatusCode::NOT_FOUND, FAILED, "there is no signing key: does the mesh exist?")
+        }
         IssueError::BadKey(_) => ApiError::internal(FAILED, &error),
         IssueError::Store(error) => ApiError::resource(FAILED, error),
     }

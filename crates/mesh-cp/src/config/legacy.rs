@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::reader::at;
 
 /// Old key and its successor. What is set under the old key counts unless the new one is set too.
-const SUCCESSORS: &[(&str, &str)] = &[
+pub(super) const SUCCESSORS: &[(&str, &str)] = &[
     ("apiServer.port", "apiServer.http.port"),
     ("apiServer.auth.allowFromLocalhost", "apiServer.authn.localhostIsAdmin"),
     ("bootstrapServer.port", "apiServer.https.port"),

@@ -7,10 +7,6 @@ use std::time::Duration;
 use base::Problems;
 use serde_json::Value;
 
-/// Maps whose keys the operator chooses.
-const FREE_FORM: &[&str] =
-    &["runtime.kubernetes.injector.exceptions.labels", "runtime.kubernetes.injector.sidecarContainer.envVars"];
-
 /// Reads one tree.
 pub(super) struct Reader<'a> {
     tree: &'a Value,
@@ -24,26 +20,6 @@ impl<'a> Reader<'a> {
 
     pub(super) fn into_problems(self) -> Problems {
         self.problems
-    }
-
-    /// Reports every value whose type is not that of its default, and every key that has no default.
-    pub(super) fn check_types(&mut self, defaults: &Value) {
-        let tree = self.tree;
-        leaves(defaults, "", &mut |path, default| {
-            let value = at(tree, path).unwrap_or(&Value::Null);
-            let same = std::mem::discriminant(default) == std::mem::discriminant(value);
-            // YAML reads an empty value as null, which means what an empty text does.
-            let empty = value.is_null() && default.is_string();
-            if !same && !empty {
-                self.problem(path, format!("must be {}, not {}", a_type(default), a_type(value)), "");
-            }
-        });
-        leaves(tree, "", &mut |path, _| {
-            let free = FREE_FORM.iter().any(|prefix| path.starts_with(prefix));
-            if !free && at(defaults, path).is_none() {
-                self.problem(path, "is not a known key", "");
-            }
-        });
     }
 
     pub(super) fn problem(&mut self, path: &str, message: impl Into<String>, hint: &str) {
@@ -62,19 +38,29 @@ impl<'a> Reader<'a> {
         at(self.tree, path).unwrap_or(&Value::Null)
     }
 
-    pub(super) fn flag(&self, path: &str) -> bool {
-        self.value(path).as_bool().unwrap_or_default()
+    pub(super) fn flag(&mut self, path: &str) -> bool {
+        self.value(path).as_bool().unwrap_or_else(|| {
+            self.problem(path, "must be true or false", "");
+            false
+        })
     }
 
-    pub(super) fn text(&self, path: &str) -> String {
-        self.value(path).as_str().unwrap_or_default().to_owned()
+    pub(super) fn text(&mut self, path: &str) -> String {
+        match self.value(path) {
+            Value::String(text) => text.clone(),
+            Value::Null => String::new(),
+            _ => {
+                self.problem(path, "must be a text", "");
+                String::new()
+            }
+        }
     }
 
-    pub(super) fn some_text(&self, path: &str) -> Option<String> {
+    pub(super) fn some_text(&mut self, path: &str) -> Option<String> {
         Some(self.text(path)).filter(|text| !text.is_empty())
     }
 
-    pub(super) fn path(&self, path: &str) -> Option<PathBuf> {
+    pub(super) fn path(&mut self, path: &str) -> Option<PathBuf> {
         self.some_text(path).map(PathBuf::from)
     }
 
@@ -101,27 +87,18 @@ impl<'a> Reader<'a> {
 
     pub(super) fn port(&mut self, path: &str) -> u16 {
         let value = self.value(path);
-        match value.as_u64().map(u16::try_from) {
-            Some(Ok(port)) => port,
-            _ if value.is_number() => {
-                self.problem(path, format!("must be a port from 0 to 65535, not {value}"), "");
-                0
-            }
-            // The type was reported already.
-            _ => 0,
-        }
+        value.as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or_else(|| {
+            self.problem(path, format!("must be a port from 0 to 65535, not {value}"), "");
+            0
+        })
     }
 
     pub(super) fn count(&mut self, path: &str) -> usize {
         let value = self.value(path);
-        match value.as_u64().map(usize::try_from) {
-            Some(Ok(count)) => count,
-            _ if value.is_number() => {
-                self.problem(path, format!("must be a whole number that is not negative, not {value}"), "");
-                0
-            }
-            _ => 0,
-        }
+        value.as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or_else(|| {
+            self.problem(path, format!("must be a whole number that is not negative, not {value}"), "");
+            0
+        })
     }
 
     pub(super) fn duration(&mut self, path: &str) -> Duration {
@@ -133,8 +110,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn positive_duration(&mut self, path: &str) -> Duration {
+        let before = self.problems.0.len();
         let duration = self.duration(path);
-        if duration.is_zero() && base::duration::parse(&self.text(path)).is_some() {
+        if duration.is_zero() && self.problems.0.len() == before {
             self.problem(path, "must be longer than nothing", "");
         }
         duration
@@ -161,11 +139,7 @@ impl<'a> Reader<'a> {
 
 /// The value at a path of keys joined by dots.
 pub(super) fn at<'a>(tree: &'a Value, path: &str) -> Option<&'a Value> {
-    if let Some(value) = tree.get(path) {
-        return Some(value);
-    }
-    // Keys of free-form maps have dots themselves, so every split is tried.
-    path.match_indices('.').find_map(|(dot, _)| at(tree.get(&path[..dot])?, &path[dot + 1..]))
+    path.split('.').try_fold(tree, |value, key| value.get(key))
 }
 
 /// Calls `visit` with every value that is not a map, or an empty one.
@@ -178,16 +152,5 @@ pub(super) fn leaves<'a>(value: &'a Value, path: &str, visit: &mut dyn FnMut(&st
             }
         }
         leaf => visit(path, leaf),
-    }
-}
-
-fn a_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "empty",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a section",
     }
 }

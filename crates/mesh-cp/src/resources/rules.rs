@@ -39,12 +39,7 @@ fn check_ca_stays(old: &Mesh, new: &Mesh) -> Result<(), ResourceError> {
     }
 }
 
-async fn check_secret(
-    resources: &Resources,
-    mesh: &str,
-    source: &DataSource,
-    path: &str,
-) -> Result<(), ResourceError> {
+async fn check_secret(resources: &Resources, mesh: &str, source: &DataSource, path: &str) -> Result<(), ResourceError> {
     let DataSource::Secret(name) = source else { return Ok(()) };
     match resources.get(secret_kind(), mesh, name).await {
         Err(ResourceError::NotFound) => Err(ResourceError::invalid(
@@ -72,10 +67,7 @@ pub(super) async fn check_delete(
 async fn check_mesh_is_empty(resources: &Resources, mesh: &str) -> Result<(), ResourceError> {
     let dataplane = Kind::by_name("Dataplane").expect("the table has data plane proxies");
     if resources.count(dataplane, Some(mesh)).await? > 0 {
-        return Err(ResourceError::invalid(
-            "mesh",
-            "unable to delete mesh, there are still some dataplanes attached",
-        ));
+        return Err(ResourceError::invalid("mesh", "unable to delete mesh, there are still some dataplanes attached"));
     }
     Ok(())
 }

@@ -76,9 +76,8 @@ pub(super) async fn latest(resources: &Resources, realm: &Realm) -> Result<Optio
     let page = resources.list(secrets::kind(realm.mesh()), Some(realm.mesh()), &selection).await?;
     let keys = page.records.iter().filter_map(|record| Some((realm.number(&record.draft.key.name)?, record)));
     let latest = keys.max_by_key(|(number, _)| *number);
-    Ok(latest.map(|(number, record)| {
-        (number.to_string(), String::from_utf8_lossy(&secrets::data(record)).into_owned())
-    }))
+    Ok(latest
+        .map(|(number, record)| (number.to_string(), String::from_utf8_lossy(&secrets::data(record)).into_owned())))
 }
 
 /// The key of that id, if there is one and it can be read.

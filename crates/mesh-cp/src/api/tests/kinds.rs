@@ -11,15 +11,21 @@ fn sample(kind: &str) -> Option<Value> {
     let policy = |conf: Value| json!({ "sources": any, "destinations": any, "conf": conf });
     Some(match kind {
         "CircuitBreaker" => policy(json!({ "interval": "5s", "detectors": { "totalErrors": { "consecutive": 20 } } })),
-        "Dataplane" => json!({ "networking": { "address": "192.168.0.1", "inbound": [{ "port": 80, "tags": { "kuma.io/service": "web" } }] } }),
-        "ExternalService" => json!({ "networking": { "address": "httpbin.org:80" }, "tags": { "kuma.io/service": "httpbin" } }),
+        "Dataplane" => {
+            json!({ "networking": { "address": "192.168.0.1", "inbound": [{ "port": 80, "tags": { "kuma.io/service": "web" } }] } })
+        }
+        "ExternalService" => {
+            json!({ "networking": { "address": "httpbin.org:80" }, "tags": { "kuma.io/service": "httpbin" } })
+        }
         "FaultInjection" => json!({
             "sources": any,
             "destinations": [{ "match": { "kuma.io/service": "*", "kuma.io/protocol": "http" } }],
             "conf": { "abort": { "httpStatus": 500, "percentage": 50 } },
         }),
         "GlobalSecret" | "Secret" => json!({ "data": "dGVzdAo=" }),
-        "HealthCheck" => policy(json!({ "interval": "10s", "timeout": "2s", "unhealthyThreshold": 3, "healthyThreshold": 1 })),
+        "HealthCheck" => {
+            policy(json!({ "interval": "10s", "timeout": "2s", "unhealthyThreshold": 3, "healthyThreshold": 1 }))
+        }
         "Mesh" => json!({}),
         "MeshGateway" => json!({
             "selectors": any,

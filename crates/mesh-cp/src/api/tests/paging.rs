@@ -90,11 +90,12 @@ async fn bad_parameters_name_themselves() {
 #[tokio::test]
 async fn dataplanes_are_filtered_by_tags_and_gateway() {
     let api = TestApi::start().await;
-    let inbound = |service: &str, version: &str| {
-        json!({ "networking": { "address": "10.0.0.1", "inbound": [{ "port": 80, "tags": { "kuma.io/service": service, "version": version } }] } })
-    };
-    let gateway = json!({ "networking": { "address": "10.0.0.1", "gateway": { "tags": { "kuma.io/service": "edge" } } } });
-    for (name, mut body) in [("a", inbound("web", "v1")), ("b", inbound("web", "v2")), ("c", inbound("db", "v1")), ("d", gateway)] {
+    let inbound = |service: &str, version: &str| json!({ "networking": { "address": "10.0.0.1", "inbound": [{ "port": 80, "tags": { "kuma.io/service": service, "version": version } }] } });
+    let gateway =
+        json!({ "networking": { "address": "10.0.0.1", "gateway": { "tags": { "kuma.io/service": "edge" } } } });
+    for (name, mut body) in
+        [("a", inbound("web", "v1")), ("b", inbound("web", "v2")), ("c", inbound("db", "v1")), ("d", gateway)]
+    {
         body["type"] = json!("Dataplane");
         body["mesh"] = json!("default");
         body["name"] = json!(name);

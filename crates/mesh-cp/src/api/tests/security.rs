@@ -138,7 +138,8 @@ async fn the_admin_server_issues_tokens_and_keeps_provided_authorities() {
     let bad = call("POST", path, json!({ "cert": "x", "key": "y" })).await;
     assert_eq!((bad.status, &bad.json["causes"][0]["field"]), (400, &json!("cert")), "{}", bad.text);
     let lifetime = std::time::Duration::from_secs(3600);
-    let ca = pki::CertificateAuthority::generate("default", lifetime, jiff::Timestamp::UNIX_EPOCH.max(api.api.now())).unwrap();
+    let ca = pki::CertificateAuthority::generate("default", lifetime, jiff::Timestamp::UNIX_EPOCH.max(api.api.now()))
+        .unwrap();
     let cert = ca.cert_pem().to_owned();
     let key = ca.key_pem().expose().to_owned();
     let added = call("POST", path, json!({ "cert": cert, "key": key })).await;
@@ -156,7 +157,10 @@ async fn pages_of_other_sites_may_call_only_if_configured() {
     let api = TestApi::with(|tree| tree["apiServer"]["corsAllowedDomains"] = json!([".*\\.example"])).await;
     let origin = |origin: &'static str| request("OPTIONS", "/meshes", &[("origin", origin)], &Value::Null);
     let allowed = api.send(LOCAL, origin("https://a.example")).await;
-    assert_eq!((allowed.status, &allowed.headers["access-control-allow-origin"].to_str().unwrap()), (204, &"https://a.example"));
+    assert_eq!(
+        (allowed.status, &allowed.headers["access-control-allow-origin"].to_str().unwrap()),
+        (204, &"https://a.example")
+    );
     for other in ["https://a.example.evil", "https://evil"] {
         assert!(!api.send(LOCAL, origin(other)).await.headers.contains_key("access-control-allow-origin"), "{other}");
     }
