@@ -90,7 +90,8 @@ impl MeshEnv {
         let url = format!("http://127.0.0.1:{}/ready", self.diagnostics);
         let process = self.control_plane.as_ref().context("just started")?;
         wait_for("the control plane is ready", START, || async {
-            let answer = self.client.get(&url).send().await.map_err(|error| format!("{error}\n{}", process.output()))?;
+            let answer =
+                self.client.get(&url).send().await.map_err(|error| format!("{error}\n{}", process.output()))?;
             answer.error_for_status().map_err(|error| error.to_string())
         })
         .await?;

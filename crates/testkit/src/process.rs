@@ -68,7 +68,10 @@ impl Process {
             async move {
                 match status {
                     Ok(Some(status)) => Ok(status),
-                    Ok(None) => Err(anyhow!("still running; output:\n{}", output.lock().iter().cloned().collect::<Vec<_>>().join("\n"))),
+                    Ok(None) => Err(anyhow!(
+                        "still running; output:\n{}",
+                        output.lock().iter().cloned().collect::<Vec<_>>().join("\n")
+                    )),
                     Err(error) => Err(error.into()),
                 }
             }

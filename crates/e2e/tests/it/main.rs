@@ -1,0 +1,7 @@
+//! One binary, so that the cases link once; a semaphore keeps the number of meshes at a time small.
+
+mod launcher;
+mod mesh;
+mod policies;
+mod resilience;
+mod traffic;

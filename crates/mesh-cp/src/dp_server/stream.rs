@@ -1,0 +1,144 @@
+//! The discovery streams of proxies.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, info, warn};
+use xds::{Code, Directory, Hello, Session, Status, StreamEvent};
+
+use super::DpServer;
+use super::node::Introduction;
+use super::registration::{Denied, WORKLOAD};
+use crate::index::{ProxyId, Views};
+use crate::insights::Subscription;
+
+/// One stream of one proxy; its end is the end of the session.
+#[derive(Debug)]
+pub(super) struct ProxySession {
+    server: Arc<DpServer>,
+    proxy: ProxyId,
+    id: u64,
+    views: Views,
+    subscription: Arc<Subscription>,
+}
+
+/// The streams of a [`DpServer`].
+#[derive(Debug)]
+pub(super) struct Streams(pub(super) Arc<DpServer>);
+
+impl Directory for Streams {
+    type Session = ProxySession;
+
+    async fn open(&self, hello: Hello) -> Result<ProxySession, Status> {
+        let introduction = Introduction::read(&hello.node)
+            .map_err(|problems| Status::new(Code::InvalidArgument, problems.to_string()))?;
+        self.0.admit_stream(introduction, hello.authorization.as_deref()).await.map_err(|denied| {
+            info!(node = hello.node.id, reason = %denied, "A proxy is not let in");
+            status(&denied)
+        })
+    }
+}
+
+impl DpServer {
+    async fn admit_stream(
+        self: &Arc<Self>,
+        introduction: Introduction,
+        token: Option<&str>,
+    ) -> Result<ProxySession, Denied> {
+        let Introduction { proxy, metadata, resource, version } = introduction;
+        self.registrar.require_mesh(&proxy).await?;
+        let declared = resource.as_deref().map(|text| self.registrar.read(&proxy, text)).transpose()?;
+        let dataplane = match &declared {
+            Some((_, dataplane)) => Some(Arc::clone(dataplane)),
+            None => self.registrar.stored(&proxy).await?,
+        };
+        let workload = declared.as_ref().and_then(|(document, _)| document.labels.get(WORKLOAD).map(String::as_str));
+        self.registrar.authenticate(&proxy, token, dataplane.as_deref(), workload).await?;
+        let id = self.next_session();
+        self.registrar.connected(&proxy, id);
+        // From here on the end of the session undoes what its beginning did, also when that fails halfway.
+        let subscription = match self.insights.connected(&proxy, id, version).await {
+            Ok(subscription) => subscription,
+            Err(error) => {
+                self.registrar.disconnected(&proxy, id);
+                return Err(Denied::Resource(error));
+            }
+        };
+        let views = self.index.connect(proxy.clone(), id, metadata).await.ok();
+        // A stream without a sender ends at once, and that is right when the process is stopping.
+        let views = views.unwrap_or_else(|| tokio::sync::watch::Sender::default().subscribe());
+        let session = ProxySession { server: Arc::clone(self), proxy, id, views, subscription };
+        if let Some((document, _)) = &declared {
+            self.registrar.register(document).await?;
+        }
+        debug!(mesh = %session.proxy.mesh, dataplane = %session.proxy.name, "A proxy is connected");
+        Ok(session)
+    }
+
+    /// What the end of a session leaves to be done.
+    async fn session_ended(self: Arc<Self>, proxy: ProxyId, id: u64) {
+        self.index.disconnect(proxy.clone(), id).await;
+        if self.registrar.disconnected(&proxy, id) {
+            sleep_until(Instant::now() + self.settings.deregistration_delay).await;
+            self.deregister(&proxy).await;
+        }
+    }
+
+    async fn deregister(&self, proxy: &ProxyId) {
+        if self.registrar.deregister(proxy).await {
+            self.insights.forget(proxy);
+        }
+    }
+
+    /// Proxies that registered themselves with an earlier run and have not come back after `grace` are
+    /// deregistered: that run did not see them leave.
+    pub async fn deregister_absent(self: Arc<Self>, grace: std::time::Duration) {
+        let registered = match self.registrar.registered().await {
+            Ok(registered) => registered,
+            Err(error) => return warn!(error = %base::report(&error), "Proxies of an earlier run are not looked for"),
+        };
+        sleep_until(Instant::now() + grace).await;
+        for proxy in registered {
+            self.deregister(&proxy).await;
+        }
+    }
+}
+
+impl Session for ProxySession {
+    fn views(&self) -> Views {
+        self.views.clone()
+    }
+
+    fn event(&self, event: StreamEvent<'_>) {
+        let now = self.server.clock.now();
+        match event {
+            StreamEvent::Sent { kind, .. } => self.subscription.sent(kind, now),
+            StreamEvent::Acked { kind, .. } => self.subscription.acknowledged(kind, now),
+            StreamEvent::Nacked { kind, message, .. } => {
+                warn!(mesh = %self.proxy.mesh, dataplane = %self.proxy.name, kind = kind.short(), message, "A proxy rejected its configuration");
+                self.subscription.rejected(kind, message, now);
+            }
+        }
+        self.server.insights.counted();
+    }
+}
+
+impl Drop for ProxySession {
+    fn drop(&mut self) {
+        debug!(mesh = %self.proxy.mesh, dataplane = %self.proxy.name, "A proxy is disconnected");
+        self.server.insights.disconnected(&self.proxy, &self.subscription);
+        let ended = Arc::clone(&self.server).session_ended(self.proxy.clone(), self.id);
+        // When the process stops the task does not run: the proxy will be back with the next start.
+        self.server.tasks.spawn_detached("session end", ended);
+    }
+}
+
+fn status(denied: &Denied) -> Status {
+    let code = match denied {
+        Denied::NoToken | Denied::BadToken(_) => Code::Unauthenticated,
+        Denied::Invalid(_) => Code::InvalidArgument,
+        Denied::NoMesh(_) => Code::NotFound,
+        Denied::Resource(_) => Code::Unavailable,
+    };
+    Status::new(code, denied.to_string())
+}

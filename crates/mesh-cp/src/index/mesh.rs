@@ -1,0 +1,315 @@
+//! One mesh in the index: its context, its connected proxies, and what of them has to be built anew.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use mesh_model::context::{Policies, PolicySet};
+use mesh_model::mesh::CaBackend;
+use mesh_model::policy::Named;
+use mesh_model::tags::SERVICE;
+use mesh_model::{Dataplane, Mesh, MeshContext, Resource, Spec};
+use mesh_xds::{Cache, Proxy, ProxyMetadata, SecretKey};
+use pki::ca::CertificateAuthority;
+use proto::{Resource as Encoded, TypeUrl};
+use tracing::error;
+use xds::{TypeSet, View};
+
+use super::assignments::{Assignments, Swap};
+use super::engine::Flushed;
+use super::identity::{Authority, Issued};
+use super::proxy::Connected;
+use super::{ProxyId, Views};
+
+#[derive(Debug)]
+pub(super) struct MeshState {
+    name: Arc<str>,
+    exists: bool,
+    context: MeshContext,
+    dataplanes: HashMap<Arc<str>, Arc<Dataplane>>,
+    /// Policies and external services by kind and name.
+    policies: BTreeMap<(&'static str, Arc<str>), Resource>,
+    proxies: HashMap<Arc<str>, Connected>,
+    assignments: Assignments,
+    authority: Option<Authority>,
+    cache: Cache,
+    dirty: Dirty,
+}
+
+/// What changed since the last flush.
+#[derive(Debug, Default)]
+struct Dirty {
+    /// The mesh or a policy: every proxy is built anew.
+    all: bool,
+    /// The policies in `context` are not those of `policies`.
+    policies: bool,
+    /// The certificate authority has to be resolved (again).
+    authority: bool,
+    /// Proxies whose own declaration or metadata changed.
+    proxies: BTreeSet<Arc<str>>,
+    /// Services whose endpoints changed.
+    services: BTreeSet<Arc<str>>,
+    /// Services whose clients need other listeners and clusters.
+    protocols: BTreeSet<Arc<str>>,
+}
+
+impl MeshState {
+    pub(super) fn new(name: Arc<str>) -> Self {
+        Self {
+            context: MeshContext { name: Arc::clone(&name), ..MeshContext::default() },
+            name,
+            exists: false,
+            dataplanes: HashMap::new(),
+            policies: BTreeMap::new(),
+            proxies: HashMap::new(),
+            assignments: Assignments::default(),
+            authority: None,
+            cache: Cache::default(),
+            dirty: Dirty::default(),
+        }
+    }
+
+    pub(super) fn is_vacant(&self) -> bool {
+        !self.exists && self.proxies.is_empty() && self.dataplanes.is_empty() && self.policies.is_empty()
+    }
+
+    pub(super) fn put(&mut self, resource: Resource) {
+        match &resource.spec {
+            Spec::Mesh(mesh) => self.put_mesh(Arc::clone(mesh)),
+            Spec::Dataplane(dataplane) => self.set_dataplane(&resource.meta.name, Some(Arc::clone(dataplane))),
+            Spec::Other => {}
+            _ => {
+                self.policies.insert((resource.meta.kind.name, Arc::clone(&resource.meta.name)), resource);
+                self.policies_changed();
+            }
+        }
+    }
+
+    pub(super) fn delete(&mut self, kind: &str, name: &Arc<str>) {
+        match kind {
+            "Mesh" => {
+                self.exists = false;
+                self.authority = None;
+                self.dirty.all = true;
+            }
+            "Dataplane" => self.set_dataplane(name, None),
+            _ => {
+                self.policies.retain(|(held, of), _| *held != kind || of != name);
+                self.policies_changed();
+            }
+        }
+    }
+
+    fn put_mesh(&mut self, mesh: Arc<Mesh>) {
+        if self.context.mesh.enabled_ca() != mesh.enabled_ca() || !self.exists {
+            self.dirty.authority = true;
+        }
+        self.exists = true;
+        self.context.mesh = mesh;
+        self.dirty.all = true;
+    }
+
+    fn policies_changed(&mut self) {
+        self.dirty.policies = true;
+        self.dirty.all = true;
+    }
+
+    fn set_dataplane(&mut self, name: &Arc<str>, after: Option<Arc<Dataplane>>) {
+        let before = match &after {
+            Some(dataplane) => self.dataplanes.insert(Arc::clone(name), Arc::clone(dataplane)),
+            None => self.dataplanes.remove(name),
+        };
+        if before == after {
+            return;
+        }
+        for change in self.context.set_dataplane(name, before.as_deref(), after.as_deref()) {
+            if change.protocol_changed {
+                self.dirty.protocols.insert(Arc::clone(&change.service));
+            }
+            self.dirty.services.insert(change.service);
+        }
+        self.dirty.proxies.insert(Arc::clone(name));
+    }
+
+    /// A secret of the mesh changed; the authority may come from it.
+    pub(super) fn secret_changed(&mut self) {
+        if self.context.mesh.enabled_ca().is_some() {
+            self.dirty.authority = true;
+        }
+    }
+
+    pub(super) fn set_authority(&mut self, backend: &CaBackend, authority: Arc<CertificateAuthority>) {
+        if self.context.mesh.enabled_ca() != Some(backend) {
+            return;
+        }
+        if self.authority.as_ref().is_some_and(|known| known.is(backend, &authority)) {
+            return;
+        }
+        self.authority = Some(Authority::new(&self.name, backend.clone(), authority));
+        self.dirty.all = true;
+    }
+
+    pub(super) fn connect(&mut self, name: &Arc<str>, session: u64, metadata: ProxyMetadata) -> Views {
+        self.dirty.proxies.insert(Arc::clone(name));
+        let proxy = self.proxies.entry(Arc::clone(name)).or_default();
+        proxy.connect(session, metadata)
+    }
+
+    pub(super) fn disconnect(&mut self, name: &Arc<str>, session: u64) {
+        if self.proxies.get(name).is_some_and(|proxy| proxy.session == session) {
+            self.proxies.remove(name);
+        }
+    }
+
+    pub(super) fn flush(&mut self, now: Timestamp, flushed: &mut Flushed) {
+        let backend = self.context.mesh.enabled_ca().filter(|_| self.exists);
+        if std::mem::take(&mut self.dirty.authority) {
+            flushed.authorities_wanted.extend(backend.map(|backend| (Arc::clone(&self.name), backend.clone())));
+        }
+        match backend {
+            None => self.authority = None,
+            // Without its authority the mesh cannot be what it is declared to be: proxies keep what they
+            // have, and what changed stays to be done.
+            Some(backend) if !self.authority.as_ref().is_some_and(|known| known.backend == *backend) => return,
+            Some(_) => {}
+        }
+        let dirty = std::mem::take(&mut self.dirty);
+        if dirty.policies {
+            self.collect_policies();
+        }
+        let swap = self.assignments.refresh(&self.context, &dirty.services);
+        self.publish(&dirty, &swap, now, flushed);
+        if dirty.all {
+            self.cache.sweep();
+            self.assignments.sweep(self.proxies.values().flat_map(|proxy| &proxy.endpoints));
+        }
+    }
+
+    fn publish(&mut self, dirty: &Dirty, swap: &Swap, now: Timestamp, flushed: &mut Flushed) {
+        let mut memo = HashMap::new();
+        let mut proxies = std::mem::take(&mut self.proxies);
+        for (name, proxy) in &mut proxies {
+            if dirty.all || dirty.proxies.contains(name) || proxy.depends_on(&dirty.protocols) {
+                self.rebuild(name, proxy, now, flushed);
+            } else if !swap.is_empty() {
+                proxy.swap_endpoints(swap, &mut memo);
+            }
+            if proxy.rotation_due(now) {
+                self.rotate(name, proxy, now, flushed);
+            }
+            if let Some(due) = proxy.rotate_at() {
+                flushed.next_rotation = Some(flushed.next_rotation.map_or(due, |other| other.min(due)));
+            }
+        }
+        self.proxies = proxies;
+    }
+
+    fn rebuild(&mut self, name: &Arc<str>, proxy: &mut Connected, now: Timestamp, flushed: &mut Flushed) {
+        let Some(dataplane) = self.dataplanes.get(name).filter(|_| self.exists).cloned() else {
+            // Not declared yet, or not any more: the proxy keeps what it has and waits.
+            return;
+        };
+        let built = mesh_xds::build(
+            &Proxy { mesh: &self.context, name, dataplane: &dataplane, metadata: &proxy.metadata },
+            &mut self.cache,
+        );
+        let mut view = View::default();
+        let mut by_kind: [Vec<Arc<Encoded>>; TypeUrl::ALL.len()] = Default::default();
+        for resource in built.resources {
+            by_kind[resource.kind as usize].push(resource);
+        }
+        by_kind[TypeUrl::Endpoint as usize] =
+            built.endpoints.iter().map(|key| self.assignments.get(&self.context, key)).collect();
+        by_kind[TypeUrl::Secret as usize] = self.secrets(name, &dataplane, proxy, &built.secrets, now, flushed);
+        for (kind, resources) in TypeUrl::ALL.into_iter().zip(by_kind) {
+            view.set(kind, self.assignments.intern(TypeSet::new(resources)));
+        }
+        proxy.services =
+            built.endpoints.iter().filter_map(|key| key.tags.get(SERVICE)).map(|s| s.as_str().into()).collect();
+        proxy.services.extend(dataplane.outbounds.iter().map(|outbound| Arc::from(outbound.service())));
+        proxy.endpoints = built.endpoints;
+        if proxy.problems != built.problems {
+            proxy.problems.clone_from(&built.problems);
+            flushed.problems.push((self.id(name), built.problems));
+        }
+        proxy.publish(view);
+    }
+
+    fn secrets(
+        &self,
+        name: &Arc<str>,
+        dataplane: &Dataplane,
+        proxy: &mut Connected,
+        wanted: &[SecretKey],
+        now: Timestamp,
+        flushed: &mut Flushed,
+    ) -> Vec<Arc<Encoded>> {
+        let Some(authority) = &self.authority else {
+            proxy.identity = None;
+            return Vec::new();
+        };
+        let mut secrets = Vec::with_capacity(wanted.len());
+        for key in wanted {
+            match key {
+                SecretKey::MeshCa => secrets.push(Arc::clone(&authority.secret)),
+                SecretKey::Identity => match authority.identity(dataplane, proxy.identity.as_ref(), now) {
+                    Ok((identity, fresh)) => {
+                        secrets.push(Arc::clone(&identity.secret));
+                        if fresh {
+                            flushed.issued.push(Issued::new(self.id(name), authority, &identity, self.backends()));
+                        }
+                        proxy.identity = Some(identity);
+                    }
+                    Err(error) => {
+                        error!(mesh = %self.name, dataplane = %name, error = %base::report(&error), "No certificate could be issued");
+                    }
+                },
+            }
+        }
+        secrets
+    }
+
+    fn rotate(&self, name: &Arc<str>, proxy: &mut Connected, now: Timestamp, flushed: &mut Flushed) {
+        let Some(dataplane) = self.dataplanes.get(name).cloned() else { return };
+        let secrets = self.secrets(name, &dataplane, proxy, &[SecretKey::MeshCa, SecretKey::Identity], now, flushed);
+        proxy.publish_secrets(TypeSet::new(secrets));
+    }
+
+    fn backends(&self) -> Vec<String> {
+        let backends = self.context.mesh.mtls.iter().flat_map(|mtls| &mtls.backends);
+        backends.map(|backend| backend.name.clone()).collect()
+    }
+
+    fn id(&self, name: &Arc<str>) -> ProxyId {
+        ProxyId { mesh: Arc::clone(&self.name), name: Arc::clone(name) }
+    }
+
+    fn collect_policies(&mut self) {
+        let mut set = PolicySet::default();
+        self.context.external_services.clear();
+        for resource in self.policies.values() {
+            match &resource.spec {
+                Spec::TrafficPermission(policy) => push(&mut set.traffic_permissions, resource, policy),
+                Spec::TrafficRoute(policy) => push(&mut set.traffic_routes, resource, policy),
+                Spec::TrafficLog(policy) => push(&mut set.traffic_logs, resource, policy),
+                Spec::HealthCheck(policy) => push(&mut set.health_checks, resource, policy),
+                Spec::CircuitBreaker(policy) => push(&mut set.circuit_breakers, resource, policy),
+                Spec::Timeout(policy) => push(&mut set.timeouts, resource, policy),
+                Spec::Retry(policy) => push(&mut set.retries, resource, policy),
+                Spec::FaultInjection(policy) => push(&mut set.fault_injections, resource, policy),
+                Spec::RateLimit(policy) => push(&mut set.rate_limits, resource, policy),
+                Spec::TrafficTrace(policy) => push(&mut set.traffic_traces, resource, policy),
+                Spec::ProxyTemplate(policy) => push(&mut set.proxy_templates, resource, policy),
+                Spec::ExternalService(service) => push(&mut self.context.external_services, resource, service),
+                Spec::Mesh(_) | Spec::Dataplane(_) | Spec::Other => {}
+            }
+        }
+        self.context.policies = Arc::new(set);
+    }
+}
+
+/// The map is sorted by name, so the list is.
+fn push<P>(list: &mut Policies<P>, resource: &Resource, policy: &Arc<P>) {
+    let meta = &resource.meta;
+    list.push(Named { name: Arc::clone(&meta.name), created: meta.created, policy: Arc::clone(policy) });
+}

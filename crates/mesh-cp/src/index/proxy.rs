@@ -1,0 +1,103 @@
+//! A connected proxy.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use base::Problems;
+use jiff::Timestamp;
+use mesh_xds::{EndpointsKey, ProxyMetadata};
+use proto::TypeUrl;
+use tokio::sync::watch;
+use xds::{TypeSet, View};
+
+use super::Views;
+use super::assignments::Swap;
+use super::identity::Identity;
+
+#[derive(Debug)]
+pub(super) struct Connected {
+    /// The session that is served.
+    pub(super) session: u64,
+    pub(super) metadata: ProxyMetadata,
+    /// Services it is configured for; a change of their protocol concerns it.
+    pub(super) services: BTreeSet<Arc<str>>,
+    /// Endpoint assignments it has.
+    pub(super) endpoints: Vec<EndpointsKey>,
+    pub(super) identity: Option<Identity>,
+    pub(super) problems: Problems,
+    views: watch::Sender<Arc<View>>,
+}
+
+impl Default for Connected {
+    fn default() -> Self {
+        Self {
+            session: 0,
+            metadata: ProxyMetadata::default(),
+            services: BTreeSet::new(),
+            endpoints: Vec::new(),
+            identity: None,
+            problems: Problems::default(),
+            views: watch::Sender::new(Arc::default()),
+        }
+    }
+}
+
+/// Sets that a change already looked at, by the address of the old one, which is kept so that its address
+/// stays its own.
+pub(super) type Replaced = HashMap<*const TypeSet, (Arc<TypeSet>, Option<Arc<TypeSet>>)>;
+
+impl Connected {
+    pub(super) fn connect(&mut self, session: u64, metadata: ProxyMetadata) -> Views {
+        self.session = session;
+        self.metadata = metadata;
+        self.views.subscribe()
+    }
+
+    pub(super) fn depends_on(&self, services: &BTreeSet<Arc<str>>) -> bool {
+        !services.is_empty() && services.iter().any(|service| self.services.contains(service))
+    }
+
+    pub(super) fn publish(&self, view: View) {
+        let old = self.current();
+        let same = |kind| old.get(kind).version() == view.get(kind).version();
+        if !old.is_ready() || !TypeUrl::ALL.into_iter().all(same) {
+            self.views.send_replace(Arc::new(view));
+        }
+    }
+
+    pub(super) fn publish_secrets(&self, secrets: TypeSet) {
+        self.publish_set(TypeUrl::Secret, Arc::new(secrets));
+    }
+
+    /// Replaces endpoint assignments; proxies with equal sets share the new one through `memo`.
+    pub(super) fn swap_endpoints(&self, swap: &Swap, memo: &mut Replaced) {
+        let old = Arc::clone(self.current().get(TypeUrl::Endpoint));
+        let (_, new) = memo.entry(Arc::as_ptr(&old)).or_insert_with(|| {
+            let new = swap.apply(&old);
+            (old, new)
+        });
+        if let Some(new) = new {
+            self.publish_set(TypeUrl::Endpoint, Arc::clone(new));
+        }
+    }
+
+    fn publish_set(&self, kind: TypeUrl, set: Arc<TypeSet>) {
+        let mut view = View::clone(&self.current());
+        if view.is_ready() {
+            view.set(kind, set);
+            self.publish(view);
+        }
+    }
+
+    fn current(&self) -> Arc<View> {
+        Arc::clone(&self.views.borrow())
+    }
+
+    pub(super) fn rotate_at(&self) -> Option<Timestamp> {
+        self.identity.as_ref().map(|identity| identity.rotate_at)
+    }
+
+    pub(super) fn rotation_due(&self, now: Timestamp) -> bool {
+        self.rotate_at().is_some_and(|due| due <= now)
+    }
+}

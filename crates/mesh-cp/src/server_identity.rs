@@ -1,0 +1,74 @@
+//! The certificate of the control plane's own servers: the operator's, or one that is made once and kept in
+//! the work directory, so that a restart does not lock proxies out.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use base::{Clock, Secret};
+use pki::PkiError;
+use pki::tls::{self, Identity, KeyType, Role};
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// A file cannot be read or written.
+    #[error("{} cannot be {what}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// `read` or `written`.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// None could be made.
+    #[error("no certificate could be made")]
+    Pki(#[from] PkiError),
+}
+
+/// The certificate and key in these files.
+pub(crate) fn read(cert: &Path, key: &Path) -> Result<Identity, IdentityError> {
+    let text = |path: &Path| {
+        fs::read_to_string(path).map_err(|source| IdentityError::File { path: path.to_owned(), what: "read", source })
+    };
+    Ok(Identity { cert_pem: text(cert)?, key_pem: Secret::new(text(key)?) })
+}
+
+/// The certificate kept in `dir`; made for this machine's names and addresses, and for `hosts`, if there is
+/// none yet.
+pub(crate) fn keep(dir: &Path, hosts: &[String], clock: &dyn Clock) -> Result<Identity, IdentityError> {
+    let (cert, key) = (dir.join("kuma-cp.crt"), dir.join("kuma-cp.key"));
+    if cert.exists() && key.exists() {
+        return read(&cert, &key);
+    }
+    let identity = make(hosts, clock)?;
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| IdentityError::File { path, what: "written", source }
+    };
+    fs::create_dir_all(dir).map_err(failed(dir))?;
+    write(&key, identity.key_pem.expose()).map_err(failed(&key))?;
+    write(&cert, &identity.cert_pem).map_err(failed(&cert))?;
+    Ok(identity)
+}
+
+/// A certificate for this machine's names and addresses, and for `hosts`.
+pub(crate) fn make(hosts: &[String], clock: &dyn Clock) -> Result<Identity, IdentityError> {
+    let mut names = vec!["localhost".to_owned()];
+    names.extend(hosts.iter().filter(|host| !host.is_empty()).cloned());
+    names.extend(fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned()));
+    names.extend(["127.0.0.1", "::1"].map(str::to_owned));
+    names.extend(if_addrs::get_if_addrs().unwrap_or_default().iter().map(|interface| interface.ip().to_string()));
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| !name.is_empty() && seen.insert(name.clone()));
+    Ok(tls::self_signed(Role::Server, KeyType::Ecdsa, &names, clock.now())?)
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
