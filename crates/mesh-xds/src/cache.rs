@@ -10,17 +10,26 @@ use crate::external::External;
 use crate::inbound::Inbound;
 use crate::outbound::Outbound;
 use crate::passthrough::Passthrough;
+use crate::template;
 
 /// Encodings that were needed lately. Owned by whoever builds proxies.
 #[derive(Debug, Default)]
 pub struct Cache {
     entries: HashMap<Input, Entry>,
+    raw: HashMap<String, Raw>,
     generation: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
     resource: Arc<Resource>,
+    used: u64,
+}
+
+/// A resource in a user's words.
+#[derive(Debug)]
+struct Raw {
+    parsed: Result<Arc<Resource>, String>,
     used: u64,
 }
 
@@ -60,21 +69,33 @@ impl Cache {
         Arc::clone(&entry.resource)
     }
 
+    /// The resource of a user's words, or what is wrong with them.
+    pub(crate) fn raw(&mut self, text: &str) -> Result<Arc<Resource>, String> {
+        if let Some(known) = self.raw.get_mut(text) {
+            known.used = self.generation;
+            return known.parsed.clone();
+        }
+        let parsed = template::resource(text).map(Arc::new);
+        self.raw.insert(text.to_owned(), Raw { parsed: parsed.clone(), used: self.generation });
+        parsed
+    }
+
     /// Forgets what no build has used since the last sweep. To be called after each round in which every
     /// proxy was built, or now and then: what is forgotten too early is only encoded again.
     pub fn sweep(&mut self) {
         let generation = self.generation;
         self.entries.retain(|_, entry| entry.used == generation || Arc::strong_count(&entry.resource) > 1);
+        self.raw.retain(|_, raw| raw.used == generation);
         self.generation += 1;
     }
 
     /// How many encodings are kept.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len() + self.raw.len()
     }
 
     /// Whether none are kept.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 }

@@ -16,6 +16,7 @@ mod route;
 mod secrets;
 mod sidecar;
 mod tcp;
+mod template;
 mod timeouts;
 mod tls;
 mod wire;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use mesh_model::mesh::TlsMode;
+use mesh_model::policy::ProxyTemplate;
 use mesh_model::tags::{ZONE, service};
 use mesh_model::{Tags, dataplane, matching};
 use proto::{Resource, TypeUrl};
@@ -15,6 +16,9 @@ use crate::inbound::{Inbound, Permission, ServerTls};
 use crate::outbound::{AccessLog, Ends, Outbound};
 use crate::passthrough::{Direction, Passthrough};
 use crate::{Cache, Proxy, ProxyResources, SecretKey, names, wire};
+
+/// Import of a ProxyTemplate that keeps what proxies get without one.
+const DEFAULT_IMPORT: &str = "default-proxy";
 
 /// Collects the resources of one proxy.
 #[derive(Debug)]
@@ -31,11 +35,42 @@ impl<'a> Sidecar<'a> {
     }
 
     pub(crate) fn build(mut self) -> ProxyResources {
-        self.transparent();
-        self.inbounds();
-        self.outbounds();
+        let template = matching::dataplane(&self.proxy.mesh.policies.proxy_templates, self.proxy.dataplane);
+        let imports = |template: &ProxyTemplate| template.imports.iter().any(|import| import == DEFAULT_IMPORT);
+        if template.is_none_or(|named| imports(&named.policy.conf)) {
+            self.transparent();
+            self.inbounds();
+            self.outbounds();
+        }
+        if let Some(named) = template {
+            self.raw_resources(&named.name, &named.policy.conf);
+        }
         self.secrets();
         self.out
+    }
+
+    /// Resources in users' own words replace generated ones. A bad one is reported and left out.
+    fn raw_resources(&mut self, template: &str, conf: &ProxyTemplate) {
+        for (index, raw) in conf.resources.iter().enumerate() {
+            match self.cache.raw(&raw.resource) {
+                Ok(resource) => {
+                    if !self.add_resource(Arc::clone(&resource)) {
+                        self.replace(resource);
+                    }
+                }
+                Err(problem) => {
+                    let path = format!("ProxyTemplate {template}: conf.resources[{index}] ({})", raw.name);
+                    self.problem(path, problem);
+                }
+            }
+        }
+    }
+
+    fn replace(&mut self, resource: Arc<Resource>) {
+        let same = |old: &&mut Arc<Resource>| old.kind == resource.kind && old.name == resource.name;
+        if let Some(old) = self.out.resources.iter_mut().find(same) {
+            *old = resource;
+        }
     }
 
     /// Adds the resource of `input`; of several with one name the first stays.

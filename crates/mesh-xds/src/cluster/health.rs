@@ -25,14 +25,12 @@ pub(super) fn apply(policy: &Policy, protocol: Protocol, cluster: &mut Cluster) 
     if policy.interval.is_zero() {
         return;
     }
-    let http = policy.http.as_ref().filter(|_| protocol.is_http());
-    if let Some(check) = http {
-        cluster.health_checks.push(health_check(policy, HealthChecker::HttpHealthCheck(http_check(check))));
-    }
-    if policy.tcp.is_some() || http.is_none() {
-        let check = policy.tcp.clone().unwrap_or_default();
-        cluster.health_checks.push(health_check(policy, HealthChecker::TcpHealthCheck(tcp_check(&check))));
-    }
+    // One check only: Envoy wants several to have names, which its former releases do not know.
+    let checker = match policy.http.as_ref().filter(|_| protocol.is_http()) {
+        Some(check) => HealthChecker::HttpHealthCheck(http_check(check)),
+        None => HealthChecker::TcpHealthCheck(policy.tcp.as_ref().map(tcp_check).unwrap_or_default()),
+    };
+    cluster.health_checks.push(health_check(policy, checker));
     if let Some(config) = common_lb_config(policy) {
         cluster.common_lb_config = Some(config);
     }

@@ -38,7 +38,8 @@ fn check(case: &Path, update: bool) -> Result<(), String> {
 
 fn directories(parent: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(parent).unwrap_or_else(|error| panic!("{}: {error}", parent.display()));
-    let mut directories: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    let mut directories: Vec<_> =
+        entries.map(|entry| entry.expect("a readable directory").path()).filter(|path| path.is_dir()).collect();
     directories.sort();
     directories
 }

@@ -85,7 +85,7 @@ impl World {
             rendered["problems"] =
                 built.problems.0.iter().map(|problem| problem.to_string().into()).collect::<Vec<Value>>().into();
         }
-        serde_norway::to_string(&rendered).unwrap()
+        serde_norway::to_string(&rendered).expect("JSON is YAML")
     }
 }
 
@@ -104,11 +104,13 @@ fn metadata() -> ProxyMetadata {
 
 /// A resource as JSON with sorted keys.
 pub(crate) fn json(resource: &Resource) -> Value {
-    static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| DescriptorPool::decode(proto::DESCRIPTORS).unwrap());
+    static POOL: LazyLock<DescriptorPool> =
+        LazyLock::new(|| DescriptorPool::decode(proto::DESCRIPTORS).expect("made by the build"));
     let name = resource.kind.as_str().trim_start_matches("type.googleapis.com/");
-    let message = DynamicMessage::decode(POOL.get_message_by_name(name).unwrap(), &*resource.value).unwrap();
+    let message = DynamicMessage::decode(POOL.get_message_by_name(name).expect("a served type"), &*resource.value)
+        .expect("well formed");
     let options = SerializeOptions::new();
-    let mut value = message.serialize_with_options(serde_json::value::Serializer, &options).unwrap();
+    let mut value = message.serialize_with_options(serde_json::value::Serializer, &options).expect("JSON");
     value["@type"] = resource.kind.as_str().into();
     sort(&mut value);
     serde_json::json!({ "name": &*resource.name, "resource": value })
