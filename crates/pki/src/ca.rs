@@ -11,7 +11,9 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PublicKeyData as _, SanType, SerialNumber,
 };
+use rustls::pki_types::CertificateDer;
 use time::OffsetDateTime;
+use x509_parser::asn1_rs::Oid;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::{CertificateInfo, PkiError, pem, random_bytes};
@@ -108,8 +110,7 @@ impl CertificateAuthority {
                 chain_pem.push_str(&pem::encode("CERTIFICATE", certificate));
             }
         }
-        let issuer = Issuer::from_ca_cert_der(&certificates[0], key)
-            .map_err(|error| PkiError::Unreadable { what: CERT, reason: error.to_string() })?;
+        let issuer = read_issuer(&certificates[0], key)?;
         Ok(Self { issuer, info, cert_pem: cert_pem.to_owned(), key_pem: Secret::new(key_pem), chain_pem })
     }
 
@@ -210,9 +211,40 @@ fn read_key(key_pem: &str) -> Result<KeyPair, PkiError> {
 
 /// The SubjectPublicKeyInfo as it stands in the certificate.
 fn public_key_of(der: &[u8]) -> Result<Vec<u8>, PkiError> {
-    let (_, certificate) = X509Certificate::from_der(der)
-        .map_err(|error| PkiError::Unreadable { what: CERT, reason: error.to_string() })?;
-    Ok(certificate.public_key().raw.to_vec())
+    Ok(parse(der)?.public_key().raw.to_vec())
+}
+
+fn parse(der: &[u8]) -> Result<X509Certificate<'_>, PkiError> {
+    let parsed = X509Certificate::from_der(der);
+    parsed.map(|(_, certificate)| certificate).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &dyn std::error::Error) -> PkiError {
+    PkiError::Unreadable { what: CERT, reason: error.to_string() }
+}
+
+/// The issuer that signs with `key` in the name of the certificate. The library writes that name anew, and
+/// peers compare names byte by byte, so it is made sure that the name survives.
+fn read_issuer(der: &CertificateDer<'_>, key: KeyPair) -> Result<Issuer<'static, KeyPair>, PkiError> {
+    let certificate = parse(der)?;
+    let subject = certificate.subject();
+    if !subject.iter_attributes().all(|attribute| can_be_written(attribute.attr_type())) {
+        return Err(PkiError::SubjectNotSupported);
+    }
+    let issuer = Issuer::from_ca_cert_der(der, key).map_err(|error| unreadable(&error))?;
+    let params = CertificateParams::default();
+    let probe = params.signed_by(issuer.key(), &issuer).map_err(|error| signing_failed(&error))?;
+    if parse(probe.der())?.issuer().as_raw() == subject.as_raw() {
+        Ok(issuer)
+    } else {
+        Err(PkiError::SubjectNotSupported)
+    }
+}
+
+/// The encoder panics on object identifiers whose first two arcs are out of their range.
+fn can_be_written(oid: &Oid<'_>) -> bool {
+    let Some(mut arcs) = oid.iter() else { return false };
+    matches!((arcs.next(), arcs.next()), (Some(0 | 1), Some(0..40)) | (Some(2), Some(_)))
 }
 
 fn subject_alt_names(request: &LeafRequest) -> Result<Vec<SanType>, PkiError> {

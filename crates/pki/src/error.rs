@@ -33,6 +33,10 @@ pub enum PkiError {
     /// A certificate authority that may not sign.
     #[error("key usage extension 'keyCertSign' must be set (see X509-SVID: 4.3. Key Usage)")]
     MayNotSign,
+    /// The subject's name uses something that cannot be repeated exactly in issued certificates, such as the
+    /// same attribute twice.
+    #[error("the CA certificate's subject is not supported: each attribute may occur once, with a usual type")]
+    SubjectNotSupported,
     /// The private key belongs to another certificate.
     #[error("not a valid TLS key pair: private key does not match the certificate's public key")]
     KeyMismatch,

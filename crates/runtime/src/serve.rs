@@ -16,7 +16,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::tasks::Tasks;
 use connection::Server;
@@ -103,10 +103,6 @@ enum Security {
     Either(TlsAcceptor),
 }
 
-/// How long to wait after the system refused to hand out a connection, such as for want of file
-/// descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 async fn serve(
     listener: Listener,
     security: Security,
@@ -118,32 +114,19 @@ async fn serve(
     let slots = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
     let mut shutdown = tasks.shutdown();
     loop {
-        let accepted = tokio::select! {
-            slot = listener.accept(&slots) => slot,
-            () = shutdown.wait() => break,
+        let (stream, peer, slot) = tokio::select! {
+            accepted = listener.accept(&slots) => accepted,
+            () = shutdown.wait() => return Ok(()),
         };
-        match accepted {
-            Ok((stream, peer, slot)) => {
-                let server = Arc::clone(&server);
-                let shutdown = tasks.shutdown();
-                tasks.spawn_detached("connection", async move {
-                    if let Err(error) = server.connection(stream, peer, shutdown).await {
-                        debug!(%peer, error = base::report(error.as_ref()), "Connection failed");
-                    }
-                    drop(slot);
-                });
+        let server = Arc::clone(&server);
+        let shutdown = tasks.shutdown();
+        tasks.spawn_detached("connection", async move {
+            if let Err(error) = server.connection(stream, peer, shutdown).await {
+                debug!(%peer, error = base::report(error.as_ref()), "Connection failed");
             }
-            // The peer was gone before it was accepted.
-            Err(error) if listener::is_about_peer(&error) => {}
-            Err(error) => {
-                warn!(address = %listener.local_addr(), %error, "Cannot accept connections for the moment");
-                if !shutdown.pause(ACCEPT_PAUSE).await {
-                    break;
-                }
-            }
-        }
+            drop(slot);
+        });
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ fn a_leaf_says_what_was_requested_and_verifies() {
     rustls::client::verify_server_cert_signed_by_trust_anchor(&parsed, &roots, &[], at, algorithms.all).unwrap();
 }
 
-fn webpki_anchor(der: &rustls::pki_types::CertificateDer<'_>) -> rustls::pki_types::TrustAnchor<'static> {
+fn webpki_anchor(der: &CertificateDer<'_>) -> rustls::pki_types::TrustAnchor<'static> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(der.clone().into_owned()).unwrap();
     roots.roots.remove(0)
@@ -112,7 +112,7 @@ fn what_is_no_authority_is_refused_with_the_reason() {
     let other_key = generate_p256().unwrap().serialize_pem();
     let ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let (leaf, leaf_key) = self_signed(vec![], IsCa::ExplicitNoCa);
-    let (mute, mute_key) = self_signed(vec![KeyUsagePurpose::DigitalSignature], ca.clone());
+    let (mute, mute_key) = self_signed(vec![KeyUsagePurpose::DigitalSignature], ca);
     let (good, good_key) = self_signed(vec![KeyUsagePurpose::KeyCertSign], ca);
     let far = "4100-01-01T00:00:00Z".parse().unwrap();
 
@@ -125,6 +125,35 @@ fn what_is_no_authority_is_refused_with_the_reason() {
     assert!(matches!(refused(&good, &good_key, far), PkiError::Expired { .. }));
     assert!(matches!(refused(&"x".repeat(pem::MAX_PEM + 1), &good_key, now()), PkiError::TooLarge { .. }));
     CertificateAuthority::from_pem(&good, &good_key, now()).unwrap();
+}
+
+/// Subjects as other tools write them: OpenSSL with several attributes, Go with a printable string.
+#[test]
+fn a_subject_that_issued_certificates_cannot_repeat_is_refused() {
+    let key = generate_p256().unwrap();
+    let subject = |attributes: Vec<(DnType, rcgen::DnValue)>| {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name = DistinguishedName::new();
+        for (kind, value) in attributes {
+            params.distinguished_name.push(kind, value);
+        }
+        let cert = params.self_signed(&key).unwrap().pem();
+        CertificateAuthority::from_pem(&cert, &key.serialize_pem(), now())
+    };
+    let printable = |text: &str| rcgen::DnValue::PrintableString(text.try_into().unwrap());
+    subject(vec![
+        (DnType::CountryName, printable("JP")),
+        (DnType::OrganizationName, "Mesh".into()),
+        (DnType::CommonName, printable("root")),
+    ])
+    .unwrap();
+    subject(vec![]).unwrap();
+    let odd = vec![
+        (DnType::CustomDnType(vec![0, 9, 2342, 19200300, 100, 1, 25]), "example".into()),
+        (DnType::CustomDnType(vec![2, 47, 1]), "odd".into()),
+    ];
+    assert!(matches!(subject(odd), Err(PkiError::SubjectNotSupported)));
 }
 
 #[test]
@@ -155,6 +184,8 @@ fn hosts_are_matched_as_tls_clients_do() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
     #[test]
     fn no_input_makes_parsing_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in ".*") {
         let certificate = pem::encode("CERTIFICATE", &bytes);
@@ -171,7 +202,7 @@ proptest! {
         let position = position % der.len();
         der[position] = value;
         if let Ok(ca) = CertificateAuthority::from_pem(&pem::encode("CERTIFICATE", &der), key, now()) {
-            ca.issue(&request(), now()).unwrap();
+            prop_assert!(ca.issue(&request(), now()).is_ok());
         }
     }
 }

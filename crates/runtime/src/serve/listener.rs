@@ -1,13 +1,19 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until};
+use tracing::warn;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
+
+/// How long to wait after the system refused to hand out a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A port that is listened on.
 #[derive(Debug)]
@@ -57,21 +63,33 @@ impl Listener {
         self.address
     }
 
-    /// The next connection, once one of `slots` is free.
-    pub(super) async fn accept(
-        &self,
-        slots: &Arc<Semaphore>,
-    ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    /// The next connection, once one of `slots` is free, with the slot it occupies. The peer's IPv4 address
+    /// is one even if it arrived at an IPv6 socket. When the system cannot hand out connections for the
+    /// moment, such as for want of file descriptors, that is logged and waited out.
+    pub async fn accept(&self, slots: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
         let slot = Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed");
+        loop {
+            match self.try_accept().await {
+                Ok((stream, peer)) => return (stream, peer, slot),
+                Err(error) if is_about_peer(&error) => {}
+                Err(error) => {
+                    warn!(address = %self.address, %error, "Cannot accept connections for the moment");
+                    sleep_until(Instant::now() + ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn try_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) = self.socket.accept().await?;
         // Answers are written whole; waiting for more to send with them only delays them.
         stream.set_nodelay(true)?;
-        Ok((stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()), slot))
+        Ok((stream, SocketAddr::new(peer.ip().to_canonical(), peer.port())))
     }
 }
 
-/// Whether accepting failed because of the one connection and not because of this side.
-pub(super) fn is_about_peer(error: &io::Error) -> bool {
+/// Whether accepting failed because the peer was gone already.
+fn is_about_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | NotConnected | InvalidInput)
 }
