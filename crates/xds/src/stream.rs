@@ -92,6 +92,7 @@ impl Stream {
         }?;
         channel.note_sent(response.nonce);
         if kind == TypeUrl::Cluster {
+            self.channel(TypeUrl::Endpoint).warming = view.get(TypeUrl::Endpoint).clone();
             match self.variant {
                 Variant::Delta => response.resources.iter().for_each(|cluster| self.warm(&cluster.name)),
                 // The response repeats the clusters that did not change.
@@ -133,6 +134,16 @@ impl Stream {
         self.send_removal(TypeUrl::Endpoint, view)
     }
 
+    /// Whether listeners and routes are as in the view. A listener whose route the client has not even asked
+    /// for is not in use yet; the one before it is.
+    fn users_settled(&self, view: &View) -> bool {
+        let [listeners, routes] = [TypeUrl::Listener, TypeUrl::Route].map(|kind| &self.channels[kind as usize]);
+        listeners.is_settled()
+            && routes.is_settled()
+            && (!listeners.started
+                || view.get(TypeUrl::Route).iter().all(|route| routes.subscription.wants(&route.name)))
+    }
+
     fn send_removal(&mut self, kind: TypeUrl, view: &View) -> Option<Response> {
         let variant = self.variant;
         let channel = self.channel(kind);
@@ -142,6 +153,14 @@ impl Stream {
         }?;
         channel.note_sent(response.nonce);
         Some(response)
+    }
+
+    /// Whoever answers clusters has warmed them.
+    fn note_answer(&mut self, outcome: Outcome<'_>) {
+        if let Outcome::Acked { kind: TypeUrl::Cluster, .. } | Outcome::Nacked { kind: TypeUrl::Cluster, .. } = outcome
+        {
+            self.channel(TypeUrl::Endpoint).warming = Arc::default();
+        }
     }
 
     /// The channel of a request, if its type is one that is served.
@@ -161,5 +180,7 @@ fn too_many_names(kind: TypeUrl) -> Status {
     )
 }
 
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;

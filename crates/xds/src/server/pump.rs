@@ -44,7 +44,7 @@ pub(super) struct Pump<D: Directory> {
 
 enum Phase<S> {
     Opening(Caller),
-    Running(Running<S>),
+    Running(Box<Running<S>>),
     Over,
 }
 
@@ -93,7 +93,7 @@ impl<D: Directory> Pump<D> {
     async fn next_chunk(&mut self) -> Result<Bytes, Status> {
         if let Phase::Opening(caller) = &mut self.phase {
             let running = open(&*self.directory, caller, &mut self.messages).await?;
-            self.phase = Phase::Running(running);
+            self.phase = Phase::Running(Box::new(running));
         }
         let Phase::Running(running) = &mut self.phase else { return Err(done()) };
         loop {

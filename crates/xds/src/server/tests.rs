@@ -97,7 +97,7 @@ impl Fixture {
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         self.tasks.spawn_detached("client", async {
-            let _ = connection.await;
+            connection.await.ok();
         });
         let (requests, mut outgoing) = mpsc::channel::<Bytes>(16);
         let frames = futures_util::stream::poll_fn(move |cx| {
@@ -170,7 +170,7 @@ impl Client {
                     let message = DeltaDiscoveryResponse::decode(&self.buffer.split_to(end)[5..]).unwrap();
                     self.nonce = message.nonce;
                     let values = message.resources.into_iter().map(|resource| resource.resource.unwrap().value);
-                    return values.map(|value| String::from_utf8(value.into()).unwrap()).collect();
+                    return values.map(|value| String::from_utf8(value).unwrap()).collect();
                 }
             }
             let frame = tokio::time::timeout(SOON, self.body.frame()).await.unwrap().unwrap().unwrap();

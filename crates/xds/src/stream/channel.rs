@@ -22,6 +22,9 @@ pub(super) struct Channel {
     pub(super) sent: Arc<TypeSet>,
     /// What the client still has although it is no longer in the view.
     pub(super) gone: Vec<Gone>,
+    /// Endpoints only: the set of the view whose clusters are unacknowledged. The client waits for the
+    /// endpoints of each of them, also of those that the view has lost in the meantime.
+    pub(super) warming: Arc<TypeSet>,
     /// Names to be sent whatever was sent before.
     pub(super) owed: Vec<Arc<str>>,
     /// Whether everything is to be sent whatever was sent before.
@@ -53,6 +56,7 @@ impl Channel {
             known: Vec::new(),
             sent: Arc::default(),
             gone: Vec::new(),
+            warming: Arc::default(),
             owed: Vec::new(),
             owes_all: false,
             owes_answer: false,
@@ -101,6 +105,11 @@ impl Channel {
     /// The name as the view shares it, so that a subscription costs a pointer.
     pub(super) fn shared_name(&self, name: &str) -> Arc<str> {
         self.sent.get(name).map_or_else(|| Arc::from(name), |resource| resource.name.clone())
+    }
+
+    /// What to answer to a client that asks for `name`.
+    pub(super) fn find<'a>(&'a self, name: &str, set: &'a TypeSet) -> Option<&'a Arc<Resource>> {
+        set.get(name).or_else(|| self.warming.get(name))
     }
 
     pub(super) fn check_limit(&self) -> Result<(), Status> {

@@ -23,7 +23,12 @@ impl Stream {
         // A stale nonce says nothing about the last response, but subscriptions always count.
         channel.subscribe(request)?;
         channel.unsubscribe(request);
-        if channel.is_current(request.nonce) { Ok(channel.answered(request.error)) } else { Ok(Outcome::Nothing) }
+        if !channel.is_current(request.nonce) {
+            return Ok(Outcome::Nothing);
+        }
+        let outcome = channel.answered(request.error);
+        self.note_answer(outcome);
+        Ok(outcome)
     }
 }
 
@@ -105,7 +110,7 @@ impl Channel {
         }
         let mut removed = self.defer(gone, set);
         for name in &self.owed {
-            match set.get(name) {
+            match self.find(name, set) {
                 Some(resource) => resources.push(resource.clone()),
                 None if is_removable(self.kind) => removed.push(name.clone()),
                 // Envoy would stop waiting for a route or secret and never serve what needs it.

@@ -29,7 +29,9 @@ impl Stream {
             return Ok(Outcome::Nothing);
         }
         channel.list(request)?;
-        Ok(channel.answered(request.error))
+        let outcome = channel.answered(request.error);
+        self.note_answer(outcome);
+        Ok(outcome)
     }
 }
 
@@ -77,13 +79,9 @@ impl Channel {
             }
             self.in_full(set)
         } else {
-            let owed = self.owed.iter().filter_map(|name| set.get(name));
-            if self.owes_all {
-                set.iter().filter(|resource| self.subscription.wants(&resource.name)).cloned().collect()
-            } else {
-                changed.extend(owed.cloned());
-                changed
-            }
+            let names = if self.owes_all { self.subscription.names() } else { &self.owed };
+            changed.extend(names.iter().filter_map(|name| self.find(name, set)).cloned());
+            changed
         };
         self.reached(set);
         // An empty response would say nothing for the types that are subscribed to by name.
