@@ -41,7 +41,10 @@ impl Manifest {
                 })?)
             }
         };
-        check(kind, &object).with_context(|| format!("{} {name:?} is not valid", kind.name))?;
+        if let Err(problems) = check(kind, &object) {
+            let list: String = problems.0.iter().map(|problem| format!("\n* {problem}")).collect();
+            bail!("{} {name:?} is not valid{list}", kind.name);
+        }
         if let Some(mesh) = &mesh {
             object.insert("mesh".into(), mesh.as_str().into());
         }
@@ -68,25 +71,13 @@ fn text_field(object: &Map<String, Value>, field: &str) -> anyhow::Result<Option
     }
 }
 
-fn check(kind: &'static Kind, object: &Map<String, Value>) -> Result<(), Invalid> {
+fn check(kind: &'static Kind, object: &Map<String, Value>) -> Result<(), Problems> {
     let mut body = object.clone();
     for field in META_FIELDS {
         body.shift_remove(field);
     }
-    mesh_model::parse(kind, &Value::Object(body)).map(drop).map_err(Invalid)
+    mesh_model::parse(kind, &Value::Object(body)).map(drop)
 }
-
-/// Problems as a list below the sentence that introduces them.
-#[derive(Debug)]
-struct Invalid(Problems);
-
-impl std::fmt::Display for Invalid {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.0.iter().try_for_each(|problem| write!(f, "\n* {problem}"))
-    }
-}
-
-impl std::error::Error for Invalid {}
 
 /// `apiVersion`, `kind`, `metadata`, `mesh`, `spec` to the universal form.
 fn from_kubernetes(mut object: Map<String, Value>) -> anyhow::Result<Map<String, Value>> {
