@@ -40,6 +40,7 @@ use error::ApiError;
 use route::Route;
 
 pub use auth::Peer;
+pub use info::COMPATIBLE_RELEASE;
 
 /// Everything the API answers from. Cheap to clone.
 #[derive(Clone, Debug)]

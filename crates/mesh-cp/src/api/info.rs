@@ -7,8 +7,8 @@ use super::Api;
 use super::auth::Caller;
 use super::error::ApiError;
 
-/// The release whose API is spoken; clients compare it with their own.
-const COMPATIBLE_RELEASE: &str = "2.14.3";
+/// The release of Kuma whose interfaces are spoken; clients compare it with their own.
+pub const COMPATIBLE_RELEASE: &str = "2.14.3";
 
 pub(super) fn index(api: &Api) -> Value {
     let identity = api.identity();
