@@ -50,8 +50,11 @@ pub(super) fn timeout(policy: &Object<'_, '_>) -> Connection<Timeout> {
     connection(policy, Rules::SERVICE_AND_MORE, Rules::SERVICE_ALONE, timeout::read)
 }
 
+/// The product's own example has a `protocol` next to the destination's service, although clients know nothing
+/// of it.
 pub(super) fn retry(policy: &Object<'_, '_>) -> Connection<Retry> {
-    connection(policy, Rules::SERVICE_AND_MORE, Rules::SERVICE_ALONE, retry::read)
+    let destinations = Rules { ignored: Some("protocol"), ..Rules::SERVICE_ALONE };
+    connection(policy, Rules::SERVICE_AND_MORE, destinations, retry::read)
 }
 
 pub(super) fn rate_limit(policy: &Object<'_, '_>) -> Connection<RateLimit> {

@@ -12,6 +12,8 @@ pub(super) struct Rules {
     pub(super) filled: bool,
     /// What is asked of the service tag.
     pub(super) service: ServiceRule,
+    /// A tag that is let through and left out.
+    pub(super) ignored: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +26,9 @@ pub(super) enum ServiceRule {
 
 impl Rules {
     /// Tags that describe something.
-    pub(super) const VALUES: Self = Self { selector: false, filled: false, service: ServiceRule::Free };
+    pub(super) const VALUES: Self = Self { selector: false, filled: false, service: ServiceRule::Free, ignored: None };
     /// Tags that select, at least one.
-    pub(super) const SELECTOR: Self = Self { selector: true, filled: true, service: ServiceRule::Free };
+    pub(super) const SELECTOR: Self = Self { selector: true, filled: true, service: ServiceRule::Free, ignored: None };
     /// Tags that select, the service among them.
     pub(super) const SERVICE_AND_MORE: Self = Self { service: ServiceRule::Required, ..Self::SELECTOR };
     /// A service and nothing else.
@@ -64,7 +66,10 @@ fn optional_selectors_with(list: &Cursor<'_, '_>, rules: Rules, check: fn(&Curso
 
 /// A set of tags in canonical spelling.
 pub(super) fn tags(map: &Cursor<'_, '_>, rules: Rules) -> Tags {
-    let written = raw_tags(map);
+    let mut written = raw_tags(map);
+    if let Some(ignored) = rules.ignored {
+        written.remove(ignored);
+    }
     let tags = canonical(written.clone());
     if rules.filled && tags.is_empty() && map.raw().is_none_or(serde_json::Value::is_object) {
         map.problem("must have at least one tag");
