@@ -10,9 +10,13 @@ use base::Problems;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use regex::RegexBuilder;
 use serde_json::{Map, Value};
 
 use super::path::Path;
+
+/// Most memory of a compiled regular expression, in bytes. Proxies have a limit of their own.
+const MAX_REGEX: usize = 1 << 20;
 
 /// Problems found so far; shared by all cursors of one document.
 #[derive(Debug, Default)]
@@ -89,6 +93,18 @@ impl<'v, 'p> Cursor<'v, 'p> {
             self.problem("cannot be empty");
         }
         filled.unwrap_or_default()
+    }
+
+    /// A regular expression, which must be sound and not empty.
+    pub(super) fn regex(&self) -> Option<&'v str> {
+        let text = self.string()?;
+        if text.is_empty() {
+            self.problem("cannot be empty");
+        }
+        if let Err(error) = RegexBuilder::new(text).size_limit(MAX_REGEX).build() {
+            self.problem(format!("provided regexp isn't correct: {error}"));
+        }
+        Some(text)
     }
 
     pub(super) fn boolean(&self) -> Option<bool> {

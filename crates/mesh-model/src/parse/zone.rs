@@ -67,9 +67,9 @@ fn endpoint(networking: &Object<'_, '_>) {
 fn check_address(field: &Cursor<'_, '_>) {
     let Some(address) = field.filled() else { return };
     if address == "0.0.0.0" || address == "::" {
-        field.problem_at("address", "must not be 0.0.0.0 or ::");
+        field.problem("must not be 0.0.0.0 or ::");
     }
     if !net::is_ip(&address) && !net::is_dns_name(&address) {
-        field.problem_at("address", "address has to be valid IP address or domain name");
+        field.problem("address has to be valid IP address or domain name");
     }
 }

@@ -106,17 +106,14 @@ const MATCHER_MISSING: &str = "cannot be empty. Available options: \"exact\", \"
 
 fn string_match(field: &Cursor<'_, '_>) -> Option<StringMatch> {
     field.object(|matcher| {
-        let given = |name: &'static str, may_be_empty: bool| {
-            let field = matcher.field(name);
-            let text = field.string();
-            if text == Some("") && !may_be_empty {
-                field.problem("cannot be empty");
-            }
-            text.map(str::to_owned)
-        };
-        let mut found: Vec<StringMatch> = given("prefix", false).map(StringMatch::Prefix).into_iter().collect();
-        found.extend(given("exact", true).map(StringMatch::Exact));
-        found.extend(given("regex", false).map(StringMatch::Regex));
+        let prefix = matcher.field("prefix");
+        if prefix.string() == Some("") {
+            prefix.problem("cannot be empty");
+        }
+        let mut found = Vec::new();
+        found.extend(prefix.string().map(|text| StringMatch::Prefix(text.to_owned())));
+        found.extend(matcher.field("exact").string().map(|text| StringMatch::Exact(text.to_owned())));
+        found.extend(matcher.field("regex").regex().map(|text| StringMatch::Regex(text.to_owned())));
         match found.len() {
             0 => field.problem(MATCHER_MISSING),
             1 => {}
@@ -174,7 +171,13 @@ fn host(field: &Cursor<'_, '_>, result: &mut HttpModify) {
 }
 
 fn regex_replace(field: &Cursor<'_, '_>) -> Option<(String, String)> {
-    field.object(|replace| (replace.field("pattern").required(), replace.field("substitution").required()))
+    field.object(|replace| {
+        let pattern = replace.field("pattern");
+        if !pattern.is_present() {
+            pattern.problem("cannot be empty");
+        }
+        (pattern.regex().unwrap_or_default().to_owned(), replace.field("substitution").required())
+    })
 }
 
 type Headers = (Vec<(String, String, bool)>, Vec<String>);
