@@ -25,7 +25,7 @@ Examples:
   kumactl apply -f mesh.yaml
   kumactl apply -f policies/ -f https://example.com/more.yaml
   kumactl apply -f dataplane.yaml -v name=web-1 -v address=10.0.0.1
-  echo \"type: Mesh\\nname: demo\" | kumactl apply -f -")]
+  printf 'type: Mesh\\nname: demo\\n' | kumactl apply -f -")]
 pub(crate) struct ApplyArgs {
     /// File, directory, URL or - for stdin; may be repeated [default: -]
     #[arg(long, short, value_name = "FILE")]
@@ -143,7 +143,7 @@ fn print(items: &[Item], session: &mut Session<'_>) -> anyhow::Result<()> {
 async fn send(items: &[Item], session: &mut Session<'_>) -> anyhow::Result<()> {
     let client = session.client()?;
     for Item { origin, manifest } in items {
-        let mut path = collection(manifest.kind, manifest.mesh.as_deref().unwrap_or_default());
+        let mut path = collection(manifest.kind, &manifest.mesh);
         path.push(&manifest.name);
         let warnings = client
             .put(&path, &manifest.object)

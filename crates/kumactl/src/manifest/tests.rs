@@ -10,7 +10,7 @@ fn refusal(value: Value) -> String {
 fn universal_form_is_sent_as_written() {
     let value = json!({"type": "Mesh", "name": "demo", "mtls": {"enabled": true, "ca": {"builtin": {}}}});
     let manifest = Manifest::from_value(value.clone(), Some("ignored")).unwrap();
-    assert_eq!((manifest.kind.name, manifest.mesh, manifest.name.as_str()), ("Mesh", None, "demo"));
+    assert_eq!((manifest.kind.name, manifest.mesh.as_str(), manifest.name.as_str()), ("Mesh", "", "demo"));
     assert_eq!(manifest.object, value);
 }
 
@@ -56,21 +56,24 @@ fn kubernetes_form_becomes_universal() {
 }
 
 #[test]
+fn secrets_of_no_mesh_are_global_ones() {
+    let secret = json!({"type": "Secret", "name": "x", "data": "dGVzdA=="});
+    assert_eq!(Manifest::from_value(secret.clone(), None).unwrap().kind.name, "GlobalSecret");
+    let chosen = Manifest::from_value(secret, Some("demo")).unwrap();
+    assert_eq!((chosen.kind.name, chosen.mesh.as_str()), ("Secret", "demo"));
+}
+
+#[test]
 fn what_is_missing_is_named() {
     assert_eq!(refusal(json!([])), "a resource must be a mapping with a \"type\"");
-    assert_eq!(refusal(json!({"name": "x"})), "Type field cannot be empty");
-    assert_eq!(refusal(json!({"type": "Mesh"})), "Name field cannot be empty");
-    assert_eq!(refusal(json!({"type": "Mesh", "name": 7})), "name: must be text; write it in quotes: \"7\"");
+    assert!(refusal(json!({"name": "x"})).starts_with("the resource \"x\" is not valid\n* type: cannot be empty"));
+    assert_eq!(refusal(json!({"type": "Mesh"})), "Mesh is not valid\n* name: cannot be empty");
+    assert_eq!(refusal(json!({"type": "Mesh", "name": 7})), "Mesh is not valid\n* name: must be a string");
     assert_eq!(
-        refusal(json!({"type": "Secret", "name": "x"})),
-        "Secret \"x\": Mesh field cannot be empty; write \"mesh: default\" or use --mesh"
+        refusal(json!({"type": "Retry", "name": "x"})),
+        "Retry \"x\" is not valid\n* mesh: cannot be empty (write \"mesh: default\" or use --mesh)"
     );
-    assert!(
-        refusal(json!({"type": "Mesch", "name": "x"}))
-            .starts_with("unknown type \"Mesch\"; known are CircuitBreaker, ")
-    );
-    assert_eq!(
-        refusal(json!({"apiVersion": "apps/v1", "kind": "Deployment"})),
-        "apiVersion \"apps/v1\" is not one of the mesh's (kuma.io/v1alpha1)"
-    );
+    let unknown = refusal(json!({"type": "Mesch", "name": "x"}));
+    let start = "Mesch \"x\" is not valid\n* type: unknown type \"Mesch\" (known are CircuitBreaker, ";
+    assert!(unknown.starts_with(start), "{unknown}");
 }

@@ -119,7 +119,8 @@ async fn a_dry_run_prints_and_sends_nothing() {
 async fn nothing_is_sent_when_one_document_is_wrong() {
     let bench = Bench::new().file("all.yaml", &format!("{MESH}---\ntype: Mesh\nnam: x\n"));
     assert_snapshot!(bench.run("apply -f HOME/all.yaml").await, @"
-    ! Error: HOME/all.yaml (document 2): Name field cannot be empty
+    ! Error: HOME/all.yaml (document 2): Mesh is not valid
+    ! * name: cannot be empty
     (failed)
     ");
     let bench = Bench::new().stdin("type: Mesh\nname: [\n");

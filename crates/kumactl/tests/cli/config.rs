@@ -202,20 +202,30 @@ async fn control_planes_are_switched_and_removed() {
 }
 
 #[tokio::test]
-async fn a_context_chooses_mesh_and_token() {
+async fn a_context_chooses_mesh_headers_and_token() {
     let config = "\
-controlPlanes: [{name: cp, coordinates: {apiServer: {url: 'http://127.0.0.1:1', authType: tokens, authConf: {token: abc}}}}]
-contexts: [{name: here, controlPlane: cp, defaults: {mesh: demo}}]
+controlPlanes:
+- name: cp
+  coordinates: {apiServer: {url: 'CP/below', headers: [{key: x, value: y}], authType: tokens, authConf: {token: abc}}}
+contexts:
+- {name: here, controlPlane: cp, defaults: {mesh: demo}}
+- {name: there, controlPlane: cp}
 currentContext: here
 ";
-    let bench = Bench::new().on("GET /", 200, INDEX);
-    // The address is known only while the control plane runs, so that it is added by command.
-    let added = "config control-planes add --name cp --address CP --auth-type tokens --auth-conf token=abc";
-    assert_snapshot!(bench.run(added).await, @r#"
-    > GET / [Bearer abc]
-    added Control Plane "cp"
-    switched active Control Plane to "cp"
-    "#);
-    let dead = Bench::new().file(".kumactl/config", config).run("get dataplanes").await;
-    assert!(dead.stderr.contains("could not connect to the Control Plane \"cp\" at http://127.0.0.1:1/"), "{dead}");
+    let bench = Bench::new().file(".kumactl/config", config);
+    assert_snapshot!(bench.run("get timeout t").await, @"
+    > GET /below/meshes/demo/timeouts/t [Bearer abc]
+    ! Error: No resources found in demo mesh
+    (failed)
+    ");
+    assert_snapshot!(bench.run("get timeout t --context there").await, @"
+    > GET /below/meshes/default/timeouts/t [Bearer abc]
+    ! Error: No resources found in default mesh
+    (failed)
+    ");
+    assert_snapshot!(bench.run("get timeout t --mesh other").await, @"
+    > GET /below/meshes/other/timeouts/t [Bearer abc]
+    ! Error: No resources found in other mesh
+    (failed)
+    ");
 }

@@ -75,7 +75,7 @@ async fn commands() {
       kumactl apply -f mesh.yaml
       kumactl apply -f policies/ -f https://example.com/more.yaml
       kumactl apply -f dataplane.yaml -v name=web-1 -v address=10.0.0.1
-      echo "type: Mesh\nname: demo" | kumactl apply -f -
+      printf 'type: Mesh\nname: demo\n' | kumactl apply -f -
     "#);
     assert_snapshot!(bench.run("help get").await, @r#"
     Show resources

@@ -55,11 +55,16 @@ impl Bench {
         self
     }
 
-    /// Writes a file below the home directory, where `HOME` in arguments points.
+    fn address(&self) -> String {
+        format!("http://{}", self.listener.local_addr().unwrap())
+    }
+
+    /// Writes a file below the home directory, where `HOME` in arguments points. `CP` in the text stands for the
+    /// control plane's address.
     pub(crate) fn file(self, path: &str, text: &str) -> Self {
         let path = self.home.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        std::fs::write(path, text.replace("CP", &self.address())).unwrap();
         self
     }
 
@@ -71,7 +76,7 @@ impl Bench {
     /// and `HOME` for the home directory.
     pub(crate) async fn run(&self, line: &str) -> Ran {
         let listener = TcpListener::from_std(self.listener.try_clone().unwrap()).unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
+        let address = self.address();
         let config = self.home.path().join(".kumactl/config");
         if !config.exists() {
             write_config(&config, &address);
