@@ -5,11 +5,13 @@ mod receiver;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::failure::Failure;
@@ -19,6 +21,10 @@ use receiver::Receiver;
 const LONGEST_LINE: usize = 64 * 1024;
 /// Lines for further receivers are dropped.
 const MAX_RECEIVERS: usize = 32;
+/// After such a silence an Envoy that has ended has nothing more in the pipe, which itself never ends.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+/// How long receivers may take for the last lines.
+const FINISH: Duration = Duration::from_secs(2);
 
 /// The path of the pipe in `work_dir`; the control plane derives the same one. Cut to what fits the address of a
 /// Unix socket, which it was in old releases.
@@ -52,26 +58,32 @@ impl Pipe {
         Ok(Self { path: path.to_owned(), reader })
     }
 
-    /// Ships lines for as long as it is polled.
-    pub(crate) async fn ship(mut self) {
+    /// Ships lines until `stop` is dropped; then what is in the pipe, as far as receivers take it in a moment.
+    pub(crate) async fn ship(mut self, mut stop: oneshot::Receiver<Never>) {
         let mut shipper = Shipper::default();
         let mut lines = Lines::default();
         loop {
-            match self.reader.read_buf(lines.space()).await {
-                Ok(0) => return,
-                Ok(_) => {
-                    while let Some(line) = lines.next() {
-                        shipper.ship(&line);
+            tokio::select! {
+                _ = &mut stop => break,
+                read = self.reader.read_buf(lines.space()) => {
+                    if let Err(error) = read {
+                        tracing::error!(%error, "Access logs can no longer be read");
+                        break;
                     }
-                }
-                Err(error) => {
-                    tracing::error!(%error, "Access logs can no longer be read");
-                    return;
+                    shipper.ship_all(&mut lines);
                 }
             }
         }
+        while let Ok(Ok(1..)) = tokio::time::timeout(LAST_WORDS, self.reader.read_buf(lines.space())).await {
+            shipper.ship_all(&mut lines);
+        }
+        shipper.finish().await;
     }
 }
+
+/// What nobody can send: the channel only ever closes.
+#[derive(Debug)]
+pub(crate) enum Never {}
 
 impl Drop for Pipe {
     fn drop(&mut self) {
@@ -136,6 +148,21 @@ struct Shipper {
 }
 
 impl Shipper {
+    fn ship_all(&mut self, lines: &mut Lines) {
+        while let Some(line) = lines.next() {
+            self.ship(&line);
+        }
+    }
+
+    /// Gives the receivers a moment to take what waits.
+    async fn finish(mut self) {
+        self.receivers.clear();
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(FINISH, all).await.is_err() {
+            tracing::warn!("Access log lines are lost: their receivers did not take them in time");
+        }
+    }
+
     fn ship(&mut self, line: &Bytes) {
         let Some((address, text)) = split(line) else {
             return self.refuse("Access log lines without a receiver are dropped");

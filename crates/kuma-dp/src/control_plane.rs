@@ -171,13 +171,13 @@ fn judge(answer: &Answer, port: u16) -> Result<Bootstrap, Attempt> {
     let text = answer.text();
     match answer.status {
         StatusCode::OK => Bootstrap::parse(&answer.body).map_err(|reason| Attempt::Final(Failure::Bootstrap(reason))),
-        StatusCode::NOT_FOUND if text.is_empty() => Err(Attempt::Unknown),
         StatusCode::NOT_FOUND if text.to_ascii_lowercase().contains("page not found") => {
             Err(Attempt::Final(Failure::Refused(format!(
                 "port {port} has no bootstrap server; is --cp-address the server for proxies (https, {PROXY_PORT}) \
                  or the HTTP API (http, {API_PORT})?"
             ))))
         }
+        StatusCode::NOT_FOUND => Err(Attempt::Unknown),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Attempt::Final(Failure::Token(describe(answer)))),
         // Later answers may differ: the request was not judged at all.
         StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Err(Attempt::Again(describe(answer))),

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::access_log::{self, Pipe};
@@ -63,14 +64,17 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
 
     let admin_server = bootstrap.admin.as_ref().map(|admin| admin.server());
     let phase = PhaseSender::new();
+    let (stop_shipping, stopped) = oneshot::channel();
+    let mut shipping = JoinSet::new();
+    shipping.spawn(pipe.ship(stopped));
     let mut beside = JoinSet::new();
-    beside.spawn(pipe.ship());
     if let Some(listener) = readiness {
         beside.spawn(readiness::serve(listener, phase.subscribe(), admin_server.clone()));
     }
     let supervisor = Supervisor { settings: &settings.envoy, bootstrap: &path, admin: admin_server, phase };
     let ended = supervisor.run(&mut signals).await;
-    beside.shutdown().await;
+    drop(stop_shipping);
+    while shipping.join_next().await.is_some() {}
     ended
 }
 

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use proptest::prelude::*;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
@@ -21,13 +19,14 @@ fn cut(chunks: &[&[u8]]) -> Vec<Vec<u8>> {
 }
 
 /// A pipe, its writing end, and the shipping task.
-fn shipping(directory: &Path) -> (pipe::Sender, JoinSet<()>) {
+fn shipping(directory: &Path) -> (pipe::Sender, (JoinSet<()>, oneshot::Sender<Never>)) {
     let path = path(directory, "web-1", "default");
     let pipe = Pipe::create(&path).unwrap();
     let writer = pipe::OpenOptions::new().open_sender(&path).unwrap();
     let mut tasks = JoinSet::new();
-    tasks.spawn(pipe.ship());
-    (writer, tasks)
+    let (stop, stopped) = oneshot::channel();
+    tasks.spawn(pipe.ship(stopped));
+    (writer, (tasks, stop))
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> T {
@@ -47,6 +46,18 @@ async fn lines_reach_the_receivers_they_name() {
     assert_eq!(within(a.next_line()).await.unwrap().as_deref(), Some("one; two"));
     assert_eq!(within(a.next_line()).await.unwrap().as_deref(), Some("three"));
     assert_eq!(within(b.next_line()).await.unwrap().as_deref(), Some("other"));
+}
+
+#[tokio::test]
+async fn the_last_lines_are_shipped_before_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut writer, (mut tasks, stop)) = shipping(directory.path());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    writer.write_all(format!("{};last\n", listener.local_addr().unwrap()).as_bytes()).await.unwrap();
+    drop(stop);
+    within(tasks.join_next()).await.unwrap().unwrap();
+    let mut lines = BufReader::new(within(listener.accept()).await.unwrap().0).lines();
+    assert_eq!(within(lines.next_line()).await.unwrap().as_deref(), Some("last"));
 }
 
 #[tokio::test]

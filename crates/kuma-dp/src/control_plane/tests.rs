@@ -88,6 +88,7 @@ fn refusals_are_told_apart() {
     assert_eq!(code(400, "networking: cannot be empty"), 7);
     assert_eq!(code(404, "404 page not found\n"), 7);
     assert_eq!(code(404, ""), -2);
+    assert_eq!(code(404, "Dataplane \"a\" of mesh \"default\" does not exist"), -2);
     for status in [408, 429, 500, 502, 503] {
         assert_eq!(code(status, "later"), -1, "{status}");
     }
