@@ -134,3 +134,6 @@ fn endpoints<'a>(name: &'a Arc<str>, dataplane: &'a Dataplane) -> impl Iterator<
         (inbound.service(), endpoint)
     })
 }
+
+#[cfg(test)]
+mod tests;

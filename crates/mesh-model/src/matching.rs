@@ -106,3 +106,6 @@ fn best<P>(policies: &[Named<P>], mut rank: impl FnMut(&P) -> Option<Rank>) -> O
     }
     winner.map(|(_, named)| named)
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,3 +73,6 @@ pub fn protocol(tags: &Tags) -> Protocol {
 pub fn service(tags: &Tags) -> &str {
     tags.get(SERVICE).map_or("", String::as_str)
 }
+
+#[cfg(test)]
+mod tests;
