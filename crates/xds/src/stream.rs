@@ -116,7 +116,7 @@ impl Stream {
 
     /// What had to wait for the listeners and routes that do without it.
     fn remove(&mut self, view: &View) -> Option<Response> {
-        let users_settled = [TypeUrl::Listener, TypeUrl::Route].into_iter().all(|kind| self.channel(kind).is_settled());
+        let users_settled = self.users_settled(view);
         let clusters = self.channel(TypeUrl::Cluster);
         if clusters.awaiting {
             return None;

@@ -198,10 +198,10 @@ impl Envoy {
         });
     }
 
-    fn want(&mut self, kind: TypeUrl, names: BTreeSet<String>) {
+    fn want(&mut self, kind: TypeUrl, names: &BTreeSet<String>) {
         let before = std::mem::replace(&mut self.wants[kind as usize], names.clone());
-        if before != names {
-            let (new, old) = (&names - &before, &before - &names);
+        if before != *names {
+            let (new, old) = (names - &before, &before - names);
             self.versions[kind as usize].retain(|name, _| !old.contains(name));
             self.request(kind, &new, &old, None);
         }
@@ -242,7 +242,7 @@ impl Envoy {
                     self.warming_clusters.remove(name);
                 }
                 let known = self.has[of].keys().chain(self.warming_clusters.keys()).cloned().collect();
-                self.want(Endpoint, known);
+                self.want(Endpoint, &known);
                 if self.variant == Variant::Sotw && !changed.is_empty() {
                     // A cluster that begins to warm asks once more, in the form of an acknowledgement.
                     self.request(Endpoint, &BTreeSet::new(), &BTreeSet::new(), None);
@@ -270,6 +270,9 @@ impl Envoy {
                 for (name, value) in put {
                     self.warming_listeners.insert(name, value);
                 }
+                // The acknowledgement goes out before the request for a new listener's route.
+                let answer = answer.take();
+                self.request(kind, &BTreeSet::new(), &BTreeSet::new(), answer);
                 self.warm_listeners();
             }
             Route => {
@@ -304,7 +307,7 @@ impl Envoy {
         let routes: BTreeSet<String> =
             users.map(|value| target(value)).filter(|name| name.starts_with('r')).map(str::to_owned).collect();
         self.has[Route as usize].retain(|name, _| routes.contains(name));
-        self.want(Route, routes);
+        self.want(Route, &routes);
     }
 
     /// What is in use refers only to what is there.
