@@ -15,23 +15,53 @@ use crate::destinations::Destinations;
 use crate::inbound::{Inbound, Permission, ServerTls};
 use crate::outbound::{AccessLog, Ends, Outbound};
 use crate::passthrough::{Direction, Passthrough};
-use crate::{Cache, Proxy, ProxyResources, SecretKey, names, wire};
+use crate::{Cache, Proxy, ProxyResources, SecretKey, names, template, wire};
 
 /// Import of a ProxyTemplate that keeps what proxies get without one.
 const DEFAULT_IMPORT: &str = "default-proxy";
 
+/// A resource and the part of the configuration that it belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) origin: Origin,
+    pub(crate) resource: Arc<Resource>,
+}
+
+/// Parts of the configuration, by which modifications select.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Inbound,
+    Outbound,
+    Transparent,
+    Raw,
+    Modification,
+}
+
+impl Origin {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+            Self::Transparent => "transparent",
+            Self::Raw => "proxy-template-raw",
+            Self::Modification => "proxy-template-modifications",
+        }
+    }
+}
+
 /// Collects the resources of one proxy.
 #[derive(Debug)]
 pub(crate) struct Sidecar<'a> {
-    pub(crate) proxy: &'a Proxy<'a>,
+    proxy: &'a Proxy<'a>,
     cache: &'a mut Cache,
-    pub(crate) out: ProxyResources,
+    out: ProxyResources,
+    placed: Vec<Placed>,
     taken: HashSet<(TypeUrl, Arc<str>)>,
 }
 
 impl<'a> Sidecar<'a> {
     pub(crate) fn new(proxy: &'a Proxy<'a>, cache: &'a mut Cache) -> Self {
-        Self { proxy, cache, out: ProxyResources::default(), taken: HashSet::new() }
+        Self { proxy, cache, out: ProxyResources::default(), placed: Vec::new(), taken: HashSet::new() }
     }
 
     pub(crate) fn build(mut self) -> ProxyResources {
@@ -44,8 +74,10 @@ impl<'a> Sidecar<'a> {
         }
         if let Some(named) = template {
             self.raw_resources(&named.name, &named.policy.conf);
+            self.modifications(&named.name, &named.policy.conf);
         }
         self.secrets();
+        self.out.resources = self.placed.into_iter().map(|placed| placed.resource).collect();
         self.out
     }
 
@@ -54,7 +86,7 @@ impl<'a> Sidecar<'a> {
         for (index, raw) in conf.resources.iter().enumerate() {
             match self.cache.raw(&raw.resource) {
                 Ok(resource) => {
-                    if !self.add_resource(Arc::clone(&resource)) {
+                    if !self.add_resource(Origin::Raw, Arc::clone(&resource)) {
                         self.replace(resource);
                     }
                 }
@@ -67,22 +99,36 @@ impl<'a> Sidecar<'a> {
     }
 
     fn replace(&mut self, resource: Arc<Resource>) {
-        let same = |old: &&mut Arc<Resource>| old.kind == resource.kind && old.name == resource.name;
-        if let Some(old) = self.out.resources.iter_mut().find(same) {
-            *old = resource;
+        let same = |old: &&mut Placed| old.resource.kind == resource.kind && old.resource.name == resource.name;
+        if let Some(old) = self.placed.iter_mut().find(same) {
+            *old = Placed { origin: Origin::Raw, resource };
+        }
+    }
+
+    /// Changes to all of the above, in their order. Clusters that are gone need no endpoints.
+    fn modifications(&mut self, template: &str, conf: &ProxyTemplate) {
+        for (index, modification) in conf.modifications.iter().enumerate() {
+            if let Err(problem) = template::apply(modification, &mut self.placed) {
+                self.problem(format!("ProxyTemplate {template}: conf.modifications[{index}]"), problem);
+            }
+        }
+        if !conf.modifications.is_empty() {
+            let clusters = self.placed.iter().filter(|placed| placed.resource.kind == TypeUrl::Cluster);
+            let clusters: HashSet<_> = clusters.map(|placed| &placed.resource.name).collect();
+            self.out.endpoints.retain(|key| clusters.contains(&key.cluster));
         }
     }
 
     /// Adds the resource of `input`; of several with one name the first stays.
-    pub(crate) fn add(&mut self, input: Input) -> bool {
+    fn add(&mut self, origin: Origin, input: Input) {
         let resource = self.cache.resource(input);
-        self.add_resource(resource)
+        self.add_resource(origin, resource);
     }
 
-    fn add_resource(&mut self, resource: Arc<Resource>) -> bool {
+    fn add_resource(&mut self, origin: Origin, resource: Arc<Resource>) -> bool {
         let new = self.taken.insert((resource.kind, Arc::clone(&resource.name)));
         if new {
-            self.out.resources.push(resource);
+            self.placed.push(Placed { origin, resource });
         }
         new
     }
@@ -91,7 +137,7 @@ impl<'a> Sidecar<'a> {
         self.taken.contains(&(kind, name.into()))
     }
 
-    pub(crate) fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
+    fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.out.problems.add(path, message);
     }
 
@@ -108,9 +154,9 @@ impl<'a> Sidecar<'a> {
 
     fn redirected(&mut self, direction: Direction, port: u16, open: bool) {
         if open {
-            self.add(Input::Passthrough(Passthrough::Cluster(direction)));
+            self.add(Origin::Transparent, Input::Passthrough(Passthrough::Cluster(direction)));
         }
-        self.add(Input::Passthrough(Passthrough::Listener { direction, port, open }));
+        self.add(Origin::Transparent, Input::Passthrough(Passthrough::Listener { direction, port, open }));
     }
 
     /// Listeners take part in redirection instead of binding their ports.
@@ -133,14 +179,15 @@ impl<'a> Sidecar<'a> {
                 self.problem(path, "another inbound has the same address and port");
                 continue;
             }
-            self.add(Input::Local(Local {
+            let local = Input::Local(Local {
                 name: listener.cluster.clone(),
                 address: inbound.service_address.clone(),
                 port: inbound.service_port,
                 protocol: inbound.protocol(),
                 transparent: !self.binds(),
-            }));
-            self.add(Input::Inbound(listener));
+            });
+            self.add(Origin::Inbound, local);
+            self.add(Origin::Inbound, Input::Inbound(listener));
         }
     }
 
@@ -171,7 +218,7 @@ impl<'a> Sidecar<'a> {
         }
     }
 
-    pub(crate) fn server_tls(&self, tags: &Tags) -> Option<ServerTls> {
+    fn server_tls(&self, tags: &Tags) -> Option<ServerTls> {
         let mode: TlsMode = self.proxy.mesh.mesh.enabled_ca()?.mode;
         let permission = matching::inbound(&self.proxy.mesh.policies.traffic_permissions, tags);
         let permission =
@@ -225,7 +272,7 @@ impl<'a> Sidecar<'a> {
             rules: destinations.rules,
             service,
         };
-        self.add(Input::Outbound(listener));
+        self.add(Origin::Outbound, Input::Outbound(listener));
     }
 
     fn destination(&mut self, destinations: &Destinations, cluster: &Arc<str>, tags: &Arc<Tags>) {
@@ -238,7 +285,7 @@ impl<'a> Sidecar<'a> {
                     let key = crate::EndpointsKey { cluster: Arc::clone(cluster), tags: Arc::clone(tags) };
                     self.out.endpoints.push(key);
                 }
-                self.add(input);
+                self.add(Origin::Outbound, input);
             }
             Err(problem) => self.problem(format!("ExternalService {}", service(tags)), problem),
         }

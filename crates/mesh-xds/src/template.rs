@@ -1,7 +1,11 @@
 //! Users' own Envoy resources, out of a ProxyTemplate.
 
 mod canonical;
+mod merge;
+mod modification;
 mod v2;
+
+pub(crate) use modification::apply;
 
 use std::sync::LazyLock;
 
@@ -29,6 +33,20 @@ pub(crate) fn resource(text: &str) -> Result<Resource, String> {
     let name = name.filter(|name| !name.is_empty()).ok_or_else(|| format!("{field}: must be set"))?;
     let value = Bytes::from(message.canonical()?);
     Ok(Resource { kind, name: name.into(), version: Version::of(&value), value })
+}
+
+/// Reads a message of a known type.
+fn message(type_name: &str, text: &str) -> Result<DynamicMessage, String> {
+    if text.len() > LONGEST {
+        return Err(format!("must not be longer than {LONGEST} bytes"));
+    }
+    let text = v2::type_names(text);
+    let read = |pool: &DescriptorPool| {
+        let descriptor = pool.get_message_by_name(type_name).expect("every pool has it");
+        DynamicMessage::deserialize(descriptor, serde_norway::Deserializer::from_str(&text))
+            .map_err(|error| located(error.to_string(), &text))
+    };
+    read(&SUBSET).or_else(|error| if error.contains("not found") { read(&ALL) } else { Err(error) })
 }
 
 /// A message of any type, and the pool that knows it and what it contains.

@@ -28,8 +28,9 @@ pub(super) fn filter(sources: &[Tags], fault: &FaultInjection) -> HttpFilter {
         }),
         response_rate_limit: fault.response_bandwidth.as_ref().map(|bandwidth| FaultRateLimit {
             percentage: Some(share(bandwidth.ppm)),
-            // Kilobits to the kibibytes that Envoy counts in; it wants at least one.
-            limit_type: Some(LimitType::FixedLimit(FixedLimit { limit_kbps: (bandwidth.kbps / 8).max(1) })),
+            // Envoy counts in KiB/s. The number goes over unchanged, as it does in the reference, so that limits
+            // that were found by trying keep their effect.
+            limit_type: Some(LimitType::FixedLimit(FixedLimit { limit_kbps: bandwidth.kbps.max(1) })),
         }),
         ..HttpFault::default()
     };

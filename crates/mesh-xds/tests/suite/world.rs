@@ -105,7 +105,7 @@ fn metadata() -> ProxyMetadata {
 /// A resource as JSON with sorted keys.
 pub(crate) fn json(resource: &Resource) -> Value {
     static POOL: LazyLock<DescriptorPool> =
-        LazyLock::new(|| DescriptorPool::decode(proto::DESCRIPTORS).expect("made by the build"));
+        LazyLock::new(|| DescriptorPool::decode(proto::ALL_DESCRIPTORS).expect("made by the build"));
     let name = resource.kind.as_str().trim_start_matches("type.googleapis.com/");
     let message = DynamicMessage::decode(POOL.get_message_by_name(name).expect("a served type"), &*resource.value)
         .expect("well formed");
