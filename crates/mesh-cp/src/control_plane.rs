@@ -95,7 +95,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, tasks: &Tasks) -> Resu
         config.subscription_limit,
     ));
     insights.close_stale().await?;
-    let index = Index::start(resources.clone(), Arc::clone(&clock), Arc::clone(&insights))
+    let index = Index::start(resources.clone(), Arc::clone(&clock), Arc::clone(&insights), tasks.shutdown())
         .map_err(|source| StartError::Io { what: "the index cannot be started".to_owned(), source })?;
     let server_identity = own_identity(&config, &*clock)?;
     let dp_identity = match &config.dp_server.tls {
@@ -114,7 +114,8 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, tasks: &Tasks) -> Resu
     let api = Api::new(Arc::clone(&config), resources, tokens, Arc::clone(&insights) as _, clock, identity);
     let tls = Tls::new(&config, &server_identity, &dp_identity)?;
     listeners.serve(&config, &api, &dp_server, tls, tasks);
-    tasks.spawn_detached("insights", Arc::clone(&insights).keep_flushed(config.dp_server.status_flush_interval));
+    let period = config.dp_server.status_flush_interval;
+    tasks.spawn_detached("insights", Arc::clone(&insights).keep_flushed(period, tasks.shutdown()));
     tasks.spawn_detached("absent proxies", dp_server.deregister_absent(COMEBACK));
     Ok(())
 }

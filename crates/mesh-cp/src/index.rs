@@ -21,6 +21,7 @@ use base::{Clock, report};
 use mesh_model::mesh::CaBackend;
 use mesh_xds::ProxyMetadata;
 use pki::ca::CertificateAuthority;
+use runtime::tasks::Shutdown;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -73,15 +74,20 @@ enum Command {
 pub struct Stopped;
 
 impl Index {
-    /// Starts the index on a thread of its own. The thread ends when the last handle is dropped or the
-    /// store is gone.
-    pub fn start(resources: Resources, clock: Arc<dyn Clock>, insights: Arc<Insights>) -> std::io::Result<Self> {
+    /// Starts the index on a thread of its own. It ends, and with it every stream, when the process
+    /// shuts down, when the last handle is dropped or when the store is gone.
+    pub fn start(
+        resources: Resources,
+        clock: Arc<dyn Clock>,
+        insights: Arc<Insights>,
+        shutdown: Shutdown,
+    ) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::channel(QUEUE);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let sender = commands.downgrade();
         std::thread::Builder::new().name("index".to_owned()).spawn(move || {
             let task = Task { resources, clock, insights, commands: sender };
-            runtime.block_on(task.run(inbox));
+            runtime.block_on(task.run(inbox, shutdown));
         })?;
         Ok(Self { commands })
     }
@@ -109,7 +115,7 @@ struct Task {
 }
 
 impl Task {
-    async fn run(self, mut inbox: mpsc::Receiver<Command>) {
+    async fn run(self, mut inbox: mpsc::Receiver<Command>, mut shutdown: Shutdown) {
         let mut watch = match self.resources.store().watch().await {
             Ok(watch) => watch,
             Err(error) => return error!(error = %report(&error), "The store cannot be watched"),
@@ -138,6 +144,8 @@ impl Task {
                     Self::handle(&mut engine, command);
                     pending = true;
                 }
+                // Streams end with what feeds them, so that proxies turn to another instance at once.
+                () = shutdown.wait() => return,
                 () = sleep_until(rotate_at) => {
                     rotate_at = None;
                     pending = true;

@@ -12,34 +12,34 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 static PLACES: Semaphore = Semaphore::const_new(2);
 
 /// How long a change may take to show in traffic on a busy machine.
-pub const SOON: Duration = Duration::from_secs(15);
+pub(crate) const SOON: Duration = Duration::from_secs(15);
 
 /// Room for one more mesh.
-pub async fn place() -> Result<SemaphorePermit<'static>> {
+pub(crate) async fn place() -> Result<SemaphorePermit<'static>> {
     Ok(PLACES.acquire().await?)
 }
 
 /// A control plane, `backend` in some versions, and `web` that consumes it.
-pub struct Demo {
-    pub env: MeshEnv,
-    pub web: Sidecar,
-    pub backends: Vec<Backend>,
+pub(crate) struct Demo {
+    pub(crate) env: MeshEnv,
+    pub(crate) web: Sidecar,
+    pub(crate) backends: Vec<Backend>,
     /// Where `web` reaches `backend`.
-    pub outbound: u16,
+    pub(crate) outbound: u16,
     protocol: String,
     _place: SemaphorePermit<'static>,
 }
 
-pub struct Backend {
-    pub sidecar: Sidecar,
-    pub inbound: u16,
+pub(crate) struct Backend {
+    pub(crate) sidecar: Sidecar,
+    pub(crate) inbound: u16,
     dataplane: String,
     _app: HttpEcho,
 }
 
 impl Demo {
     /// With one instance of `backend` for each of `versions`; `protocol` is `http`, `tcp`, ...
-    pub async fn start(options: Options, protocol: &str, versions: &[&str]) -> Result<Self> {
+    pub(crate) async fn start(options: Options, protocol: &str, versions: &[&str]) -> Result<Self> {
         let place = place().await?;
         let env = MeshEnv::start(options).await?;
         let mut backends = Vec::new();
@@ -52,19 +52,19 @@ impl Demo {
     }
 
     /// One more instance of `backend`.
-    pub async fn add(&mut self, version: &str) -> Result<()> {
+    pub(crate) async fn add(&mut self, version: &str) -> Result<()> {
         self.backends.push(Backend::start(&self.env, &self.protocol, version).await?);
         Ok(())
     }
 
     /// One request from `web` to `backend`: the instance that answered.
-    pub async fn call(&self) -> Result<String> {
+    pub(crate) async fn call(&self) -> Result<String> {
         let answer = self.request("/").await?;
         Ok(answer["instance"].as_str().unwrap_or_default().to_owned())
     }
 
     /// One request from `web` to `backend`, on a new connection.
-    pub async fn request(&self, path: &str) -> Result<Value> {
+    pub(crate) async fn request(&self, path: &str) -> Result<Value> {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).pool_max_idle_per_host(0).build()?;
         let answer = client.get(format!("http://127.0.0.1:{}{path}", self.outbound)).send().await?;
         let (status, text) = (answer.status(), answer.text().await?);
@@ -72,11 +72,11 @@ impl Demo {
         Ok(serde_json::from_str(&text)?)
     }
 
-    pub async fn wait_allowed(&self) -> Result<()> {
+    pub(crate) async fn wait_allowed(&self) -> Result<()> {
         wait_for("requests are answered", SOON, || self.call()).await.map(drop)
     }
 
-    pub async fn wait_refused(&self) -> Result<()> {
+    pub(crate) async fn wait_refused(&self) -> Result<()> {
         wait_for("requests are refused", SOON, || async {
             match self.call().await {
                 Ok(instance) => Err(format!("{instance} answered")),
@@ -86,7 +86,7 @@ impl Demo {
         .await
     }
 
-    pub async fn mtls(&self, lifetime: &str) -> Result<()> {
+    pub(crate) async fn mtls(&self, lifetime: &str) -> Result<()> {
         let backend =
             json!({ "name": "ca-1", "type": "builtin", "dpCert": { "rotation": { "expiration": lifetime } } });
         let mesh =
@@ -94,7 +94,7 @@ impl Demo {
         self.env.put("/meshes/default", &mesh).await
     }
 
-    pub async fn permit(&self, name: &str, source: &str) -> Result<()> {
+    pub(crate) async fn permit(&self, name: &str, source: &str) -> Result<()> {
         let permission = json!({
             "type": "TrafficPermission", "mesh": "default", "name": name,
             "sources": [{ "match": { "kuma.io/service": source } }],
@@ -104,7 +104,7 @@ impl Demo {
     }
 
     /// A policy from `web` to `backend`.
-    pub async fn policy(&self, kind: &str, path: &str, conf: Value) -> Result<()> {
+    pub(crate) async fn policy(&self, kind: &str, path: &str, conf: Value) -> Result<()> {
         let policy = json!({
             "type": kind, "mesh": "default", "name": "web-to-backend",
             "sources": [{ "match": { "kuma.io/service": "web" } }],
@@ -115,7 +115,7 @@ impl Demo {
     }
 
     /// Whether the proxy `name` is shown as connected.
-    pub async fn is_online(&self, name: &str) -> Result<bool> {
+    pub(crate) async fn is_online(&self, name: &str) -> Result<bool> {
         let overview = self.env.get(&format!("/meshes/default/dataplanes+insights/{name}")).await?;
         let subscriptions = overview["dataplaneInsight"]["subscriptions"].as_array().cloned().unwrap_or_default();
         Ok(subscriptions.iter().any(|one| one.get("disconnectTime").is_none()))
@@ -123,7 +123,7 @@ impl Demo {
 }
 
 impl Backend {
-    pub async fn start(env: &MeshEnv, protocol: &str, version: &str) -> Result<Self> {
+    pub(crate) async fn start(env: &MeshEnv, protocol: &str, version: &str) -> Result<Self> {
         let (app, inbound) = (free_port()?, free_port()?);
         let echo = HttpEcho::start(version, app).await?;
         let yaml = format!(
@@ -146,14 +146,14 @@ networking:
     }
 
     /// Starts its proxy anew.
-    pub async fn restart(&mut self, env: &MeshEnv) -> Result<()> {
+    pub(crate) async fn restart(&mut self, env: &MeshEnv) -> Result<()> {
         self.sidecar = env.sidecar("default", &self.sidecar.name, &self.dataplane).await?;
         Ok(())
     }
 }
 
 /// A Dataplane of `service` that consumes `backend` on `outbound`.
-pub fn client(service: &str, outbound: u16) -> Result<String> {
+pub(crate) fn client(service: &str, outbound: u16) -> Result<String> {
     let inbound = free_port()?;
     Ok(format!(
         "type: Dataplane

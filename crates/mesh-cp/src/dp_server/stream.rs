@@ -1,8 +1,8 @@
 //! The discovery streams of proxies.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 use xds::{Code, Directory, Hello, Session, Status, StreamEvent};
 
@@ -79,28 +79,30 @@ impl DpServer {
     async fn session_ended(self: Arc<Self>, proxy: ProxyId, id: u64) {
         self.index.disconnect(proxy.clone(), id).await;
         if self.registrar.disconnected(&proxy, id) {
-            sleep_until(Instant::now() + self.settings.deregistration_delay).await;
-            self.deregister(&proxy).await;
+            self.deregister_after(self.settings.deregistration_delay, &[proxy]).await;
         }
     }
 
-    async fn deregister(&self, proxy: &ProxyId) {
-        if self.registrar.deregister(proxy).await {
-            self.insights.forget(proxy);
+    /// When the process stops in between, the next start looks after them.
+    async fn deregister_after(&self, delay: Duration, proxies: &[ProxyId]) {
+        if !self.tasks.shutdown().pause(delay).await {
+            return;
+        }
+        for proxy in proxies {
+            if self.registrar.deregister(proxy).await {
+                self.insights.forget(proxy);
+            }
         }
     }
 
     /// Proxies that registered themselves with an earlier run and have not come back after `grace` are
     /// deregistered: that run did not see them leave.
-    pub async fn deregister_absent(self: Arc<Self>, grace: std::time::Duration) {
+    pub async fn deregister_absent(self: Arc<Self>, grace: Duration) {
         let registered = match self.registrar.registered().await {
             Ok(registered) => registered,
             Err(error) => return warn!(error = %base::report(&error), "Proxies of an earlier run are not looked for"),
         };
-        sleep_until(Instant::now() + grace).await;
-        for proxy in registered {
-            self.deregister(&proxy).await;
-        }
+        self.deregister_after(grace, &registered).await;
     }
 }
 
@@ -128,7 +130,6 @@ impl Drop for ProxySession {
         debug!(mesh = %self.proxy.mesh, dataplane = %self.proxy.name, "A proxy is disconnected");
         self.server.insights.disconnected(&self.proxy, &self.subscription);
         let ended = Arc::clone(&self.server).session_ended(self.proxy.clone(), self.id);
-        // When the process stops the task does not run: the proxy will be back with the next start.
         self.server.tasks.spawn_detached("session end", ended);
     }
 }

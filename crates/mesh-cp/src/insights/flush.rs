@@ -7,9 +7,10 @@ use std::time::Duration;
 use base::report;
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use runtime::tasks::Shutdown;
 use serde_json::Value;
 use store::{Op, StoreError};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::{Insights, closed, stored};
@@ -23,14 +24,17 @@ const GATHER: Duration = Duration::from_millis(200);
 const CONCURRENCY: usize = 64;
 
 impl Insights {
-    /// Writes what changed every `period`, and soon after a proxy came or went. Never ends.
-    pub async fn keep_flushed(self: Arc<Self>, period: Duration) {
+    /// Writes what changed every `period`, soon after a proxy came or went, and a last time at shutdown.
+    pub async fn keep_flushed(self: Arc<Self>, period: Duration, mut shutdown: Shutdown) {
         let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        while !shutdown.is_shutdown() {
             tokio::select! {
                 _ = ticks.tick() => {}
-                () = self.presence.notified() => tokio::time::sleep_until(Instant::now() + GATHER).await,
+                () = self.presence.notified() => {
+                    shutdown.pause(GATHER).await;
+                },
+                () = shutdown.wait() => {}
             }
             self.flush().await;
         }
