@@ -64,13 +64,13 @@ async fn directories_are_applied_by_name() {
 #[tokio::test]
 async fn addresses_are_fetched() {
     let bench = Bench::new().on("GET /files/mesh.yaml", 200, MESH).on("PUT /meshes/demo", 201, "");
-    assert_snapshot!(bench.run("apply -f CP/files/mesh.yaml").await, @r#"
+    assert_snapshot!(bench.run("apply -f http://CP/files/mesh.yaml").await, @r#"
     > GET /files/mesh.yaml
     > PUT /meshes/demo {"type":"Mesh","name":"demo"}
     "#);
-    assert_snapshot!(bench.run("apply -f CP/files/absent.yaml").await, @"
+    assert_snapshot!(bench.run("apply -f http://CP/files/absent.yaml").await, @"
     > GET /files/absent.yaml
-    ! Error: could not read CP/files/absent.yaml: the server answered 404 Not Found
+    ! Error: could not read http://CP/files/absent.yaml: the server answered 404 Not Found
     (failed)
     ");
 }

@@ -76,12 +76,12 @@ async fn the_view_hides_credentials() {
 #[tokio::test]
 async fn control_planes_are_added_checked_and_replaced() {
     let bench = Bench::new().file(".kumactl/config", TWO).on("GET /", 200, INDEX);
-    assert_snapshot!(bench.run("config control-planes add --name example --address CP").await, @r#"
+    assert_snapshot!(bench.run("config control-planes add --name example --address http://CP").await, @r#"
     > GET /
     added Control Plane "example"
     switched active Control Plane to "example"
     "#);
-    assert_snapshot!(bench.run("config control-planes add --name example --address CP").await, @r#"
+    assert_snapshot!(bench.run("config control-planes add --name example --address http://CP").await, @r#"
     ! Error: Control Plane with name "example" already exists. Use --overwrite to replace an existing one.
     (failed)
     "#);
@@ -162,7 +162,7 @@ async fn a_first_control_plane_creates_the_file() {
 #[tokio::test]
 async fn what_is_no_control_plane_is_not_added() {
     let bench = Bench::new().on("GET /", 200, r#"{"product":"OtherProduct","version":"1"}"#);
-    assert_snapshot!(bench.run("config control-planes add --name x --address CP").await, @"
+    assert_snapshot!(bench.run("config control-planes add --name x --address http://CP").await, @"
     > GET /
     ! Error: this CLI is for Kuma but the control plane you're connected to is OtherProduct. Please use the CLI for your control plane
     (failed)
@@ -171,12 +171,12 @@ async fn what_is_no_control_plane_is_not_added() {
     ! Error: --address: "localhost:5681" is not an address like http://localhost:5681
     (failed)
     "#);
-    assert_snapshot!(bench.run("config control-planes add --name x --address CP --auth-type=ldap").await, @r#"
+    assert_snapshot!(bench.run("config control-planes add --name x --address http://CP --auth-type=ldap").await, @r#"
     ! Error: authentication plugin of type "ldap" is not found; there is "tokens"
     (failed)
     "#);
     let old = Bench::new().on("GET /", 200, r#"{"tagline":"Kuma","version":"0.3.2"}"#);
-    assert!(old.run("config control-planes add --name x --address CP").await.success);
+    assert!(old.run("config control-planes add --name x --address http://CP").await.success);
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ async fn a_context_chooses_mesh_headers_and_token() {
     let config = "\
 controlPlanes:
 - name: cp
-  coordinates: {apiServer: {url: 'CP/below', headers: [{key: x, value: y}], authType: tokens, authConf: {token: abc}}}
+  coordinates: {apiServer: {url: 'http://CP/below', headers: [{key: x, value: y}], authType: tokens, authConf: {token: abc}}}
 contexts:
 - {name: here, controlPlane: cp, defaults: {mesh: demo}}
 - {name: there, controlPlane: cp}

@@ -47,7 +47,7 @@ async fn refusals_are_shown_with_their_causes() {
     ");
     assert_snapshot!(bench.run("get global-secrets").await, @"
     > GET /global-secrets
-    ! Error: could not list the resources of type GlobalSecret: CP/ does not seem to be a control plane: an answer that is not JSON
+    ! Error: could not list the resources of type GlobalSecret: http://CP/ does not seem to be a control plane: an answer that is not JSON
     (failed)
     ");
 }

@@ -7,7 +7,7 @@ use crate::support::{Bench, list};
 async fn an_export_can_be_applied() {
     let first = list(
         json!([{"type": "Mesh", "name": "a", "creationTime": "2026-01-01T00:00:00Z"}]),
-        json!("CP/meshes?size=1000&offset=1"),
+        json!("http://CP/meshes?size=1000&offset=1"),
     );
     let secrets = json!([
         {"type": "Secret", "mesh": "a", "name": "dataplane-token-signing-key-a-1", "data": "eA=="},

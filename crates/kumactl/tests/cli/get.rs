@@ -77,7 +77,7 @@ async fn lists_of_other_kinds() {
 
 #[tokio::test]
 async fn pages_say_how_to_go_on() {
-    let next = json!("CP/meshes/default/dataplanes?offset=2&size=2");
+    let next = json!("http://CP/meshes/default/dataplanes?offset=2&size=2");
     let bench = Bench::new().on("GET /meshes/default/dataplanes?size=2", 200, list(dataplanes(), next)).on(
         "GET /meshes/default/dataplanes?offset=2",
         200,

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use crate::support::Bench;
 
-const CATALOG: &str = r#"{"apis":{"admin":{"localUrl":"CP/admin","publicUrl":""}}}"#;
+const CATALOG: &str = r#"{"apis":{"admin":{"localUrl":"http://CP/admin","publicUrl":""}}}"#;
 
 #[tokio::test]
 async fn certificates_of_a_provided_authority() {

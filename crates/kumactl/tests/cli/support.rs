@@ -44,7 +44,8 @@ impl Bench {
         Self { routes: Vec::new(), stdin: String::new(), listener, home: tempfile::tempdir().unwrap() }
     }
 
-    /// Answers `METHOD /path?query`; `CP` in the body stands for the control plane's address.
+    /// Answers `METHOD /path?query`; `http://CP` in the body stands for the control plane's address.
+    #[expect(clippy::needless_pass_by_value, reason = "callers have text and JSON values, mostly new ones")]
     pub(crate) fn on(mut self, request: &'static str, status: u16, body: impl ToString) -> Self {
         self.routes.push((request, status, body.to_string()));
         self
@@ -59,12 +60,12 @@ impl Bench {
         format!("http://{}", self.listener.local_addr().unwrap())
     }
 
-    /// Writes a file below the home directory, where `HOME` in arguments points. `CP` in the text stands for the
+    /// Writes a file below the home directory, where `HOME` in arguments points. `http://CP` in the text stands for the
     /// control plane's address.
     pub(crate) fn file(self, path: &str, text: &str) -> Self {
         let path = self.home.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text.replace("CP", &self.address())).unwrap();
+        std::fs::write(path, text.replace("http://CP", &self.address())).unwrap();
         self
     }
 
@@ -72,7 +73,7 @@ impl Bench {
         std::fs::read_to_string(self.home.path().join(path)).unwrap()
     }
 
-    /// Runs a command line against the canned control plane. In arguments and results `CP` stands for its address
+    /// Runs a command line against the canned control plane. In arguments and results `http://CP` stands for its address
     /// and `HOME` for the home directory.
     pub(crate) async fn run(&self, line: &str) -> Ran {
         let listener = TcpListener::from_std(self.listener.try_clone().unwrap()).unwrap();
@@ -82,13 +83,18 @@ impl Bench {
             write_config(&config, &address);
         }
         let server = Server {
-            routes: self.routes.iter().map(|(at, status, body)| (*at, *status, body.replace("CP", &address))).collect(),
+            routes: self
+                .routes
+                .iter()
+                .map(|(at, status, body)| (*at, *status, body.replace("http://CP", &address)))
+                .collect(),
             requests: Mutex::default(),
         };
         let server = Arc::new(server);
         let app = Router::new().fallback(answer).with_state(Arc::clone(&server));
         let home = self.home.path().to_str().unwrap().to_owned();
-        let words = line.split_whitespace().map(|word| word.replace("CP", &address).replace("HOME", &home).into());
+        let words =
+            line.split_whitespace().map(|word| word.replace("http://CP", &address).replace("HOME", &home).into());
         let (mut stdout, mut stderr, mut stdin) = (Vec::new(), Vec::new(), self.stdin.as_bytes());
         let environment = Environment {
             stdin: &mut stdin,
@@ -101,7 +107,8 @@ impl Bench {
             code = run(std::iter::once("kumactl".into()).chain(words), environment) => code,
             served = axum::serve(listener, app) => panic!("the control plane stopped: {served:?}"),
         };
-        let clean = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&address, "CP").replace(&home, "HOME");
+        let clean =
+            |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&address, "http://CP").replace(&home, "HOME");
         Ran {
             // Exit codes cannot be compared otherwise.
             success: format!("{code:?}") == format!("{:?}", std::process::ExitCode::SUCCESS),
@@ -157,6 +164,7 @@ async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response
 }
 
 /// A list as the control plane answers it.
+#[expect(clippy::needless_pass_by_value, reason = "callers have new values")]
 pub(crate) fn list(items: Value, next: Value) -> Value {
     let total = items.as_array().unwrap().len();
     serde_json::json!({"total": total, "items": items, "next": next})
