@@ -29,7 +29,7 @@ use base::Clock;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::config::Config;
 use crate::insight_api::LiveInsights;
@@ -203,9 +203,4 @@ fn json_response(status: StatusCode, value: &impl Serialize) -> Response {
     let mut response = (status, text).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-/// `{"total", "items", "next"}`
-fn list_of(items: Vec<Value>) -> Value {
-    json!({ "total": items.len(), "items": items, "next": null })
 }

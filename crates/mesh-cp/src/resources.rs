@@ -85,14 +85,10 @@ impl Resources {
         labels: &BTreeMap<String, String>,
         body: &Value,
     ) -> Result<Outcome, ResourceError> {
-        let document = Document {
-            kind,
-            mesh: mesh.to_owned(),
-            name: name.to_owned(),
-            labels: labels.clone(),
-            body: body.clone(),
-            written_type: None,
+        let Value::Object(fields) = body.clone() else {
+            return Err(ResourceError::invalid("", "must be an object"));
         };
+        let document = Document::from_parts(kind, mesh, name, labels, fields)?;
         self.write(&document).await
     }
 

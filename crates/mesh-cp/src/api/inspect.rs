@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 use store::Record;
 
 use super::error::ApiError;
-use super::{Api, crud, insights, list_of};
+use super::paging::list;
+use super::{Api, crud, insights};
 use crate::resources::{from_record, render};
 
 const RETRIEVE: &str = "Could not retrieve policies";
@@ -57,7 +58,7 @@ pub(super) async fn policies_of(api: &Api, mesh: &str, name: &str) -> Result<Val
 /// Rules come from policies with target references, of which there are none.
 pub(super) async fn rules_of(api: &Api, mesh: &str, name: &str) -> Result<Value, ApiError> {
     dataplane(api, mesh, name).await?;
-    Ok(list_of(Vec::new()))
+    Ok(list(Vec::new(), 0, None))
 }
 
 /// Every proxy a policy applies to, and where.
@@ -81,7 +82,8 @@ pub(super) async fn dataplanes_of(api: &Api, kind: &'static Kind, mesh: &str, na
             }));
         }
     }
-    Ok(list_of(items))
+    let total = items.len();
+    Ok(list(items, total, None))
 }
 
 async fn dataplane(api: &Api, mesh: &str, name: &str) -> Result<Arc<Dataplane>, ApiError> {

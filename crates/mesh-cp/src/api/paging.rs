@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::request::Parts;
 use http::uri::Scheme;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use super::{Api, host};
@@ -76,7 +76,7 @@ impl ListQuery {
     pub(super) fn answer(&self, api: &Api, parts: &Parts, items: Vec<Value>, total: usize) -> Value {
         let end = self.offset.saturating_add(items.len());
         let next = (end < total && !items.is_empty()).then(|| self.link(api, parts, end));
-        json!({ "total": total, "items": items, "next": next })
+        list(items, total, next)
     }
 
     fn link(&self, api: &Api, parts: &Parts, offset: usize) -> String {
@@ -98,6 +98,15 @@ impl ListQuery {
         link.push_str(&format!("offset={offset}"));
         link
     }
+}
+
+/// The body of every list.
+pub(super) fn list(items: Vec<Value>, total: usize, next: Option<String>) -> Value {
+    let mut list = Map::new();
+    list.insert("total".into(), total.into());
+    list.insert("items".into(), Value::Array(items));
+    list.insert("next".into(), next.into());
+    Value::Object(list)
 }
 
 fn is_https(parts: &Parts) -> bool {

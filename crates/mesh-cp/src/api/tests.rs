@@ -8,20 +8,32 @@ mod paging;
 mod security;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use base::SystemClock;
 use http::Request;
 use http_body_util::BodyExt as _;
+use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::defaults;
 use crate::insight_api::NoLiveInsights;
 use crate::resources::Settings;
+use crate::{defaults, secrets};
 
 pub(super) const LOCAL: &str = "127.0.0.1:40000";
 pub(super) const REMOTE: &str = "192.0.2.7:40000";
+
+/// Finding a key takes a while, so that all tests share one where it does not matter.
+static SIGNING_KEY: LazyLock<String> =
+    LazyLock::new(|| pki::jwt::SigningKey::generate().unwrap().pem().expose().to_owned());
+
+/// One API for tests that leave nothing behind or do not care.
+pub(super) static SHARED: LazyLock<TestApi> = LazyLock::new(|| block_on(TestApi::start()));
+
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
 
 /// An API that has its defaults.
 pub(super) struct TestApi {
@@ -49,6 +61,9 @@ impl TestApi {
             Settings { create_routing_resources: config.create_routing_resources, unsafe_delete: config.unsafe_delete };
         let resources = Resources::new(store::memory::open(Arc::clone(&clock)), settings);
         let tokens = Tokens::new(resources.clone(), Arc::clone(&clock));
+        for name in ["zone-token-signing-key-1", "user-token-signing-key-1"] {
+            secrets::write(&resources, "", name, SIGNING_KEY.as_bytes()).await.unwrap();
+        }
         defaults::ensure(&resources, &config, &tokens).await.unwrap();
         let identity =
             Identity { hostname: "cp".to_owned(), instance_id: "cp-1".to_owned(), cluster_id: "c".to_owned() };

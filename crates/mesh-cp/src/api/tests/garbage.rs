@@ -5,7 +5,7 @@ use http::Request;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{LOCAL, TestApi};
+use super::{LOCAL, SHARED, TestApi, block_on};
 
 fn json_values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -39,12 +39,11 @@ fn json_values() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn any_json_for_any_kind_is_taken_or_refused(bodies in proptest::collection::vec(json_values(), 8)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let api = TestApi::start().await;
+        let api = &*SHARED;
+        block_on(async {
             for (kind, mut body) in mesh_model::KINDS.iter().cycle().zip(bodies.iter().cycle().cloned()).take(40) {
                 if let Value::Object(fields) = &mut body {
                     fields.insert("type".into(), kind.name.into());
@@ -64,9 +63,8 @@ proptest! {
 
     #[test]
     fn any_path_query_and_bytes_are_answered(path in "[a-z/%+?=&_.\\-\\[\\]0-9]{0,40}", body in proptest::collection::vec(any::<u8>(), 0..64)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let api = TestApi::start().await;
+        let api = &*SHARED;
+        block_on(async {
             for method in ["GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH"] {
                 let Ok(request) = Request::builder().method(method).uri(format!("/{path}")).body(Body::from(body.clone())) else { continue };
                 let answer = api.send(LOCAL, request).await;

@@ -95,7 +95,7 @@ async fn every_stored_kind_can_be_created_replaced_read_listed_and_deleted() {
         let all = format!("/{}", kind.path);
         for list in [&collection, &all] {
             let listed = api.get(list).await;
-            let hit = listed.json["items"].as_array().unwrap().iter().any(|item| *item == read.json);
+            let hit = listed.json["items"].as_array().unwrap().contains(&read.json);
             assert!(listed.status == 200 && hit, "GET {list}: {}", listed.text);
         }
 

@@ -1,9 +1,11 @@
 //! Lists: pages, links and filters.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::TestApi;
+use super::{TestApi, block_on};
 
 async fn with_permissions(count: usize) -> TestApi {
     let api = TestApi::start().await;
@@ -39,19 +41,23 @@ async fn walk(api: &TestApi, first: &str) -> (Vec<String>, Vec<usize>) {
     (all, totals)
 }
 
+static THIRTY: LazyLock<TestApi> = LazyLock::new(|| block_on(with_permissions(30)));
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn pages_of_any_size_together_are_the_whole_list(count in 0usize..30, size in 1usize..12) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let api = with_permissions(count).await;
-            let (all, totals) = walk(&api, &format!("/meshes/default/traffic-permissions?size={size}")).await;
-            let expected: Vec<String> = (0..count).map(|index| format!("tp-{index:03}")).collect();
-            assert_eq!(all, expected);
-            assert!(totals.iter().all(|total| *total == count));
-            assert_eq!(totals.len(), count.div_ceil(size).max(1));
-        });
+    fn pages_of_any_size_together_are_the_whole_list(size in 1usize..40, tens in proptest::option::of(0usize..5)) {
+        let filter = tens.map_or_else(String::new, |tens| format!("&name=tp-0{tens}"));
+        let expected: Vec<String> = (0..30)
+            .filter(|index| tens.is_none_or(|tens| index / 10 == tens))
+            .map(|index| format!("tp-{index:03}"))
+            .collect();
+        let path = format!("/meshes/default/traffic-permissions?size={size}{filter}");
+        let api = &*THIRTY;
+        let (all, totals) = block_on(walk(api, &path));
+        prop_assert_eq!(&all, &expected);
+        prop_assert!(totals.iter().all(|total| *total == expected.len()));
+        prop_assert_eq!(totals.len(), expected.len().div_ceil(size).max(1));
     }
 }
 
