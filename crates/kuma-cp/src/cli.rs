@@ -18,7 +18,7 @@ The effective configuration is at http://localhost:5681/config.";
 /// Control plane of a service mesh: takes policies over its HTTP API and configures the Envoy next to each
 /// service
 #[derive(Debug, Parser)]
-#[command(name = "kuma-cp", after_help = EXAMPLES, disable_version_flag = true)]
+#[command(name = "kuma-cp", args_override_self = true, after_help = EXAMPLES, disable_version_flag = true)]
 pub(crate) struct Cli {
     /// How much to log: off, info or debug
     #[arg(long, global = true, default_value_t = LogLevel::Info, value_name = "LEVEL")]
