@@ -8,6 +8,7 @@ use proto::Resource;
 use crate::cluster::{Destination, Local};
 use crate::external::External;
 use crate::inbound::Inbound;
+use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::passthrough::Passthrough;
 use crate::template;
@@ -42,6 +43,7 @@ pub(crate) enum Input {
     Inbound(Inbound),
     Outbound(Outbound),
     Passthrough(Passthrough),
+    Metrics(Metrics),
 }
 
 impl Input {
@@ -53,6 +55,7 @@ impl Input {
             Self::Inbound(input) => input.encode(),
             Self::Outbound(input) => input.encode(),
             Self::Passthrough(input) => input.encode(),
+            Self::Metrics(input) => input.encode(),
         }
     }
 }

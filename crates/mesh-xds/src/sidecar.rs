@@ -13,6 +13,7 @@ use crate::cache::Input;
 use crate::cluster::Local;
 use crate::destinations::Destinations;
 use crate::inbound::{Inbound, Permission, ServerTls};
+use crate::metrics::{self, Metrics};
 use crate::outbound::{AccessLog, Ends, Outbound};
 use crate::passthrough::{Direction, Passthrough};
 use crate::{Cache, Proxy, ProxyResources, SecretKey, names, template, wire};
@@ -33,6 +34,7 @@ pub(crate) enum Origin {
     Inbound,
     Outbound,
     Transparent,
+    Prometheus,
     Raw,
     Modification,
 }
@@ -43,6 +45,7 @@ impl Origin {
             Self::Inbound => "inbound",
             Self::Outbound => "outbound",
             Self::Transparent => "transparent",
+            Self::Prometheus => "prometheus",
             Self::Raw => "proxy-template-raw",
             Self::Modification => "proxy-template-modifications",
         }
@@ -71,6 +74,7 @@ impl<'a> Sidecar<'a> {
             self.transparent();
             self.inbounds();
             self.outbounds();
+            self.metrics();
         }
         if let Some(named) = template {
             self.raw_resources(&named.name, &named.policy.conf);
@@ -233,6 +237,8 @@ impl<'a> Sidecar<'a> {
             let name = names::outbound_listener(&outbound.address, outbound.port);
             if let Some(problem) = unusable(&outbound.address, outbound.port) {
                 self.problem(path, problem);
+            } else if outbound.service().is_empty() {
+                self.problem(path, "it names no service");
             } else if self.is_taken(TypeUrl::Listener, &name) {
                 self.problem(path, "another outbound has the same address and port");
             } else if self.collides(outbound) {
@@ -288,6 +294,31 @@ impl<'a> Sidecar<'a> {
                 self.add(Origin::Outbound, input);
             }
             Err(problem) => self.problem(format!("ExternalService {}", service(tags)), problem),
+        }
+    }
+
+    /// Metrics come from the administration interface, so that there are none without one.
+    fn metrics(&mut self) {
+        let Proxy { mesh, dataplane, metadata, .. } = self.proxy;
+        let metrics = &mesh.mesh.metrics;
+        let enabled = metrics.enabled_backend.as_deref();
+        let backend = metrics.backends.iter().find(|backend| Some(backend.name.as_str()) == enabled);
+        let Some(backend) = backend.filter(|_| metadata.admin_port != 0) else { return };
+        let (address, port) = (&dataplane.address, backend.port);
+        let taken = |other: &str, other_port| other == address && other_port == port;
+        let inbound = dataplane.inbounds.iter().any(|inbound| taken(&inbound.address, inbound.port));
+        let outbound = dataplane.outbounds.iter().any(|outbound| taken(&outbound.address, outbound.port));
+        if let Some(problem) = unusable(address, port) {
+            self.problem(metrics::LISTENER, problem);
+        } else if inbound || outbound || port == metadata.admin_port {
+            self.problem(metrics::LISTENER, format!("port {port} is taken"));
+        } else {
+            let admin = metadata.admin_address.clone().unwrap_or_else(|| "127.0.0.1".to_owned());
+            let admin = Metrics::Admin { address: admin, port: metadata.admin_port };
+            let members_of = mesh.mesh.enabled_ca().filter(|_| !backend.skip_mtls).map(|_| mesh.name.to_string());
+            let (address, path) = (address.clone(), backend.path.clone());
+            self.add(Origin::Prometheus, Input::Metrics(admin));
+            self.add(Origin::Prometheus, Input::Metrics(Metrics::Listener { address, port, path, members_of }));
         }
     }
 
