@@ -17,7 +17,7 @@ use store::{Change, Committed, Key, Op, Page, Query, Record, Revision, Store};
 
 pub use document::Document;
 pub use error::ResourceError;
-pub use record::{from_record, key, labels, render, spec_value};
+pub use record::{from_record, key, render, spec_value};
 
 use crate::defaults;
 

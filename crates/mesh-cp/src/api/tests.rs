@@ -3,6 +3,7 @@
 mod errors;
 mod examples;
 mod garbage;
+mod insights;
 mod kinds;
 mod paging;
 mod security;
@@ -55,6 +56,10 @@ impl TestApi {
     }
 
     pub(super) async fn with(change: impl FnOnce(&mut Value)) -> Self {
+        Self::with_live(change, Arc::new(NoLiveInsights)).await
+    }
+
+    pub(super) async fn with_live(change: impl FnOnce(&mut Value), live: Arc<dyn LiveInsights>) -> Self {
         let config = Arc::new(Config::with(change).unwrap());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let settings =
@@ -67,7 +72,7 @@ impl TestApi {
         defaults::ensure(&resources, &config, &tokens).await.unwrap();
         let identity =
             Identity { hostname: "cp".to_owned(), instance_id: "cp-1".to_owned(), cluster_id: "c".to_owned() };
-        Self { api: Api::new(config, resources, tokens, Arc::new(NoLiveInsights), clock, identity) }
+        Self { api: Api::new(config, resources, tokens, live, clock, identity) }
     }
 
     pub(super) async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {

@@ -1,6 +1,5 @@
 //! Between store records and resources. A record's body is `{"type"?, "labels"?, "spec"}`: what was written.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::Problems;
@@ -35,18 +34,13 @@ pub fn from_record(record: &Record) -> Result<Resource, Problems> {
             kind,
             mesh: Arc::clone(&key.scope),
             name: Arc::clone(&key.name),
-            labels: labels(record),
+            labels: record.draft.labels.clone(),
             created: record.created,
             modified: record.modified,
         },
         body: Arc::new(body),
         spec,
     })
-}
-
-/// The labels of a resource, computed ones included.
-pub fn labels(record: &Record) -> BTreeMap<String, String> {
-    record.draft.labels.clone()
 }
 
 /// The fields of a resource as written.
@@ -68,8 +62,8 @@ pub fn render(record: &Record) -> Map<String, Value> {
     answer.insert("modificationTime".into(), record.modified.to_string().into());
     // Clients of the old dialects know no labels: computed ones are shown to those who write labels.
     if stored.remove("labels").is_some() {
-        let labels = labels(record).into_iter().map(|(key, value)| (key, value.into()));
-        answer.insert("labels".into(), Value::Object(labels.collect()));
+        let labels = record.draft.labels.iter().map(|(key, value)| (key.clone(), value.clone()));
+        answer.insert("labels".into(), labels.collect());
     }
     if let Some(Value::Object(fields)) = stored.remove("spec") {
         answer.extend(fields);
