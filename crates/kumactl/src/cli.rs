@@ -15,7 +15,7 @@ use crate::commands::{
 
 /// Manage a service mesh: its resources, its tokens and what its proxies are doing.
 #[derive(Debug, Parser)]
-#[command(name = "kumactl", max_term_width = 100, after_help = FIRST_STEPS)]
+#[command(name = "kumactl", args_override_self = true, max_term_width = 100, after_help = FIRST_STEPS)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,

@@ -6,8 +6,10 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use base::Secret;
+use pki::tls::{self, Alpn, Identity, Trust};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Identity, Method, RequestBuilder, Response, Url};
+use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -203,20 +205,21 @@ fn http_client(
         // Plain HTTP needs no trust anchors, and machines without any must be able to use it.
         return Ok(builder.tls_certs_only([]).build()?);
     }
-    if server.skip_verify {
-        builder = builder.danger_accept_invalid_certs(true);
+    let identity = read_identity(files)?;
+    if server.skip_verify || !server.ca_cert_file.is_empty() {
+        let authorities = if server.skip_verify { String::new() } else { read(&server.ca_cert_file)? };
+        let trust = if server.skip_verify { Trust::SkipVerify } else { Trust::Pem(&authorities) };
+        // A server's self-signed certificate may itself be the authority that is given.
+        let config = tls::client_config(trust, identity.as_ref(), Alpn::Http).with_context(|| {
+            let given = [&server.ca_cert_file, &files.client_cert, &files.client_key];
+            let given: Vec<_> = given.into_iter().filter(|path| !path.is_empty()).map(String::as_str).collect();
+            format!("could not use {}", given.join(", "))
+        })?;
+        return Ok(builder.tls_backend_preconfigured(config).build()?);
     }
-    if !server.ca_cert_file.is_empty() {
-        let pem = read(&server.ca_cert_file)?;
-        let certificates = Certificate::from_pem_bundle(&pem)
-            .with_context(|| format!("{} is not a PEM certificate", server.ca_cert_file))?;
-        builder = builder.tls_certs_only(certificates);
-    }
-    if !files.client_cert.is_empty() {
-        let mut pem = read(&files.client_cert)?;
-        pem.push(b'\n');
-        pem.extend(read(&files.client_key)?);
-        let identity = Identity::from_pem(&pem).with_context(|| {
+    if let Some(identity) = identity {
+        let pem = format!("{}\n{}", identity.cert_pem, identity.key_pem.expose());
+        let identity = reqwest::Identity::from_pem(pem.as_bytes()).with_context(|| {
             format!("{} and {} are not a PEM certificate and its key", files.client_cert, files.client_key)
         })?;
         builder = builder.identity(identity);
@@ -224,8 +227,15 @@ fn http_client(
     Ok(builder.build()?)
 }
 
-fn read(path: &str) -> anyhow::Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("could not read {path}"))
+fn read_identity(files: &ClientFiles) -> anyhow::Result<Option<Identity>> {
+    if files.client_cert.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Identity { cert_pem: read(&files.client_cert)?, key_pem: Secret::new(read(&files.client_key)?) }))
+}
+
+fn read(path: &str) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| format!("could not read {path}"))
 }
 
 fn headers(server: &ApiServer) -> anyhow::Result<HeaderMap> {

@@ -11,10 +11,7 @@ const EXCERPT: usize = 500;
 
 #[derive(Debug, Error)]
 pub(crate) enum ClientError {
-    #[error(
-        "could not connect to the Control Plane {name:?} at {url}: {reason}\n\
-         Is kuma-cp running there? Another address: kumactl config control-planes add --name NAME --address URL"
-    )]
+    #[error("could not connect to the Control Plane {name:?} at {url}: {reason}\n{}", advice(reason))]
     Unreachable { name: String, url: String, reason: String },
     #[error(
         "the Control Plane {name:?} at {url} did not answer in time\n\
@@ -34,6 +31,16 @@ impl ClientError {
             Self::Api(error) => Some(error.status),
             _ => None,
         }
+    }
+}
+
+/// What to try after a connection failed for `reason`.
+fn advice(reason: &str) -> &'static str {
+    if reason.contains("certificate") {
+        "Trust its certificate: kumactl config control-planes add --overwrite --ca-cert-file FILE \
+         (or --skip-verify) with the same --name and --address"
+    } else {
+        "Is kuma-cp running there? Another address: kumactl config control-planes add --name NAME --address URL"
     }
 }
 
