@@ -84,30 +84,24 @@ fn secret(secret: &Object<'_, '_>) {
 /// Bounds the work that a body can cause.
 fn check_size(body: &Value) -> Result<(), Problems> {
     let mut values = 0;
-    let mut level = vec![body];
-    for depth in 0.. {
-        values += level.len();
-        let problem = if level.is_empty() {
-            return Ok(());
-        } else if depth > MAX_DEPTH {
-            format!("must not be nested deeper than {MAX_DEPTH} levels")
-        } else if values > MAX_VALUES {
-            format!("must not hold more than {MAX_VALUES} values")
-        } else {
-            level = level.into_iter().flat_map(children).collect();
-            continue;
-        };
+    measure(body, 0, &mut values).map_err(|message| {
         let mut problems = Problems::default();
-        problems.add("", problem);
-        return Err(problems);
-    }
-    Ok(())
+        problems.add("", message);
+        problems
+    })
 }
 
-fn children(value: &Value) -> Vec<&Value> {
+fn measure(value: &Value, depth: usize, values: &mut usize) -> Result<(), String> {
+    *values += 1;
+    if depth > MAX_DEPTH {
+        return Err(format!("must not be nested deeper than {MAX_DEPTH} levels"));
+    }
+    if *values > MAX_VALUES {
+        return Err(format!("must not hold more than {MAX_VALUES} values"));
+    }
     match value {
-        Value::Array(items) => items.iter().collect(),
-        Value::Object(fields) => fields.values().collect(),
-        _ => Vec::new(),
+        Value::Array(items) => items.iter().try_for_each(|item| measure(item, depth + 1, values)),
+        Value::Object(fields) => fields.values().try_for_each(|field| measure(field, depth + 1, values)),
+        _ => Ok(()),
     }
 }

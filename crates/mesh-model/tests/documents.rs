@@ -1,6 +1,8 @@
 //! Documents of every dialect, read into the canonical form. The pages of all four generations are here, and
 //! further cases for what their examples leave out.
 
+#![expect(clippy::unwrap_used, reason = "what these tests read is their own")]
+
 use std::path::{Path, PathBuf};
 
 use mesh_model::{Draft, Kind, parse};
@@ -49,7 +51,7 @@ fn every_kind_that_users_write_has_a_case() {
 fn unknown_fields_are_named_wherever_they_are() {
     for path in cases() {
         let draft = Draft::from_document(document(&path)).unwrap();
-        for place in objects(&draft.body, String::new()) {
+        for place in objects(&draft.body, "") {
             let mut body = draft.body.clone();
             let object = body.pointer_mut(&place).unwrap().as_object_mut().unwrap();
             object.insert("surprise".into(), Value::Bool(true));
@@ -61,15 +63,15 @@ fn unknown_fields_are_named_wherever_they_are() {
 }
 
 /// JSON pointers of all objects in `value`.
-fn objects(value: &Value, at: String) -> Vec<String> {
+fn objects(value: &Value, at: &str) -> Vec<String> {
     match value {
         Value::Object(fields) => {
             let escape = |key: &str| key.replace('~', "~0").replace('/', "~1");
-            let below = fields.iter().flat_map(|(key, value)| objects(value, format!("{at}/{}", escape(key))));
-            below.chain([at.clone()]).collect()
+            let below = fields.iter().flat_map(|(key, value)| objects(value, &format!("{at}/{}", escape(key))));
+            below.chain([at.to_owned()]).collect()
         }
         Value::Array(items) => {
-            items.iter().enumerate().flat_map(|(index, value)| objects(value, format!("{at}/{index}"))).collect()
+            items.iter().enumerate().flat_map(|(index, value)| objects(value, &format!("{at}/{index}"))).collect()
         }
         _ => Vec::new(),
     }

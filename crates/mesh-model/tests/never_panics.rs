@@ -1,5 +1,7 @@
 //! No input makes reading panic, and what is accepted once is accepted again.
 
+#![expect(clippy::unwrap_used, reason = "what these tests read is their own")]
+
 use std::path::Path;
 use std::sync::LazyLock;
 

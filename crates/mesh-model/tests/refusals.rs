@@ -1,6 +1,8 @@
 //! What is refused, and in which words. Each file holds a sound body, and changes to it with the problems that
 //! they cause: `with` maps JSON pointers to new values, `null` removing the field or adding a null element.
 
+#![expect(clippy::unwrap_used, reason = "what these tests read is their own")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -11,7 +13,13 @@ use serde_json::Value;
 struct Table {
     kind: &'static Kind,
     body: Value,
-    cases: Vec<(Vec<(String, Value)>, Vec<String>)>,
+    cases: Vec<Case>,
+}
+
+#[derive(Debug)]
+struct Case {
+    changes: Vec<(String, Value)>,
+    problems: Vec<String>,
 }
 
 fn tables() -> BTreeMap<String, Table> {
@@ -25,7 +33,7 @@ fn table(path: &Path) -> Table {
     let case = |case: &Value| {
         let changes = case["with"].as_object().unwrap().clone().into_iter().collect();
         let problems = case["problems"].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned());
-        (changes, problems.collect())
+        Case { changes, problems: problems.collect() }
     };
     Table {
         kind: Kind::by_name(file["kind"].as_str().unwrap()).unwrap(),
@@ -53,7 +61,7 @@ fn change(body: &mut Value, pointer: &str, value: Value) {
 fn what_is_wrong_is_refused_with_place_and_reason() {
     for (file, table) in tables() {
         parse(table.kind, &table.body).unwrap_or_else(|problems| panic!("{file}: the sound body: {problems}"));
-        for (changes, expected) in table.cases {
+        for Case { changes, problems: expected } in table.cases {
             let mut body = table.body.clone();
             for (pointer, value) in &changes {
                 change(&mut body, pointer, value.clone());

@@ -19,10 +19,13 @@ fn proxy(inbounds: &[&str]) -> Dataplane {
     Dataplane { inbounds: inbounds.iter().map(inbound).collect(), ..Dataplane::default() }
 }
 
-/// Policies `(name, age, sources, destinations)`, the age in seconds before some moment.
-fn policies(table: &[(&str, i64, &[&str], &[&str])]) -> Policies<Connection<()>> {
+/// Name, age, sources, destinations.
+type Row<'a> = (&'a str, i64, &'a [&'a str], &'a [&'a str]);
+
+/// Policies of these rows, the age in seconds before some moment.
+fn policies(table: &[Row<'_>]) -> Policies<Connection<()>> {
     let all = |selectors: &[&str]| selectors.iter().map(|text| tags(text)).collect();
-    let policy = |&(name, age, sources, destinations): &(&str, i64, &[&str], &[&str])| Named {
+    let policy = |&(name, age, sources, destinations): &Row<'_>| Named {
         name: Arc::from(name),
         created: Timestamp::from_second(1_000_000 - age).unwrap(),
         policy: Arc::new(Connection { sources: all(sources), destinations: all(destinations), conf: () }),
@@ -58,7 +61,7 @@ fn more_tags_win_then_more_exact_ones() {
 
 #[test]
 fn outbound_policies_are_chosen_by_both_ends_together() {
-    let cases: [(&[(&str, i64, &[&str], &[&str])], &str); 10] = [
+    let cases: [(&[Row<'_>], &str); 10] = [
         (&[], ""),
         (&[("other-service", 0, &["*"], &["search"])], ""),
         (&[("other-source", 0, &["api"], &["backend"])], ""),

@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use base::Problems;
+use base::{Problem, Problems};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -18,11 +18,23 @@ use super::path::Path;
 /// Most memory of a compiled regular expression, in bytes. Proxies have a limit of their own.
 const MAX_REGEX: usize = 1 << 20;
 
+/// Most problems that are reported of one document.
+const MAX_PROBLEMS: usize = 100;
+
 /// Problems found so far; shared by all cursors of one document.
 #[derive(Debug, Default)]
 pub(super) struct Report(RefCell<Problems>);
 
 impl Report {
+    /// Notes a problem once; what is beyond the limit is not noted.
+    fn add(&self, path: &Path<'_>, message: String, hint: Option<String>) {
+        let mut problems = self.0.borrow_mut();
+        let problem = Problem { path: path.to_string(), message, hint };
+        if problems.0.len() < MAX_PROBLEMS && !problems.0.contains(&problem) {
+            problems.0.push(problem);
+        }
+    }
+
     pub(super) fn into_problems(self) -> Problems {
         self.0.into_inner()
     }
@@ -43,17 +55,17 @@ impl<'v, 'p> Cursor<'v, 'p> {
 
     /// Notes a problem here.
     pub(super) fn problem(&self, message: impl Into<String>) {
-        self.report.0.borrow_mut().add(self.path.to_string(), message);
+        self.report.add(&self.path, message.into(), None);
     }
 
     /// Notes a problem at a field below, which may be absent.
     pub(super) fn problem_at(&self, field: &str, message: impl Into<String>) {
-        self.report.0.borrow_mut().add(self.path.field(field).to_string(), message);
+        self.report.add(&self.path.field(field), message.into(), None);
     }
 
     /// Notes a problem at a map's entry.
     pub(super) fn problem_at_key(&self, key: &str, message: impl Into<String>) {
-        self.report.0.borrow_mut().add(self.path.key(key).to_string(), message);
+        self.report.add(&self.path.key(key), message.into(), None);
     }
 
     pub(super) fn is_present(&self) -> bool {
@@ -268,8 +280,8 @@ impl<'v> Object<'v, '_> {
     /// The field of that name, in camel case; its snake case spelling is read too.
     pub(super) fn field<'s>(&'s self, name: &'static str) -> Cursor<'v, 's> {
         self.read.borrow_mut().push(name);
-        let value =
-            self.fields.get(name).and_then(present).or_else(|| self.fields.get(&snake_case(name)).and_then(present));
+        let snake = || self.fields.iter().find(|(key, _)| is_snake_of(key, name)).map(|(_, value)| value);
+        let value = self.fields.get(name).and_then(present).or_else(|| snake().and_then(present));
         Cursor { value, path: self.here.path.field(name), report: self.here.report }
     }
 
@@ -292,14 +304,13 @@ impl<'v> Object<'v, '_> {
         }
         let known = self.read.borrow();
         for name in self.fields.keys() {
-            let is_known = known.iter().any(|known| known == name || snake_case(known) == *name);
+            let is_known = known.iter().any(|known| known == name || is_snake_of(name, known));
             if !is_known {
                 let hint = match known.as_slice() {
                     [] => "no fields are expected here".to_owned(),
                     known => format!("known fields: {}", distinct(known).join(", ")),
                 };
-                let path = self.here.path.field(name).to_string();
-                self.here.report.0.borrow_mut().add_with_hint(path, "unknown field", hint);
+                self.here.report.add(&self.here.path.field(name), "unknown field".to_owned(), Some(hint));
             }
         }
     }
@@ -317,16 +328,13 @@ fn whole(number: f64) -> Option<u64> {
     fits.then_some(number as u64)
 }
 
-/// `redirectPortInbound` as `redirect_port_inbound`.
-fn snake_case(name: &str) -> String {
-    let mut snake = String::with_capacity(name.len() + 4);
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(letter.to_ascii_lowercase());
-    }
-    snake
+/// Whether `snake` is `camel` in the other spelling, as `redirect_port` is `redirectPort`.
+fn is_snake_of(snake: &str, camel: &str) -> bool {
+    let spelled = camel.chars().flat_map(|letter| {
+        let underscore = letter.is_ascii_uppercase().then_some('_');
+        underscore.into_iter().chain([letter.to_ascii_lowercase()])
+    });
+    snake.contains('_') && spelled.eq(snake.chars())
 }
 
 fn distinct(names: &[&'static str]) -> Vec<&'static str> {
@@ -344,3 +352,6 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let alphabet = if text.contains(['-', '_']) { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
     GeneralPurpose::new(alphabet, config).decode(text).ok()
 }
+
+#[cfg(test)]
+mod tests;
