@@ -49,7 +49,7 @@ async fn serve(listener: TcpListener, instance: String) {
         let Ok((stream, _)) = listener.accept().await else { return };
         let instance = instance.clone();
         connections.spawn(async move {
-            let service = hyper::service::service_fn(|request| answer(&instance, request));
+            let service = hyper::service::service_fn(|request| answer(&instance, &request));
             // A client that goes away is no concern of an echo.
             drop(auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await);
         });
@@ -60,7 +60,7 @@ async fn serve(listener: TcpListener, instance: String) {
 /// `?status=503` answers that status.
 fn answer(
     instance: &str,
-    request: Request<Incoming>,
+    request: &Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Full<Bytes>>, Infallible>> + use<> {
     let headers: serde_json::Map<_, _> = request
         .headers()

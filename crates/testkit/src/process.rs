@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -22,6 +23,7 @@ pub struct Process {
     name: String,
     child: Child,
     lines: Arc<Mutex<VecDeque<String>>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Process {
@@ -31,9 +33,8 @@ impl Process {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().with_context(|| format!("{name} ({command:?}) does not start"))?;
         let lines = Arc::new(Mutex::new(VecDeque::new()));
-        keep(child.stdout.take(), &lines);
-        keep(child.stderr.take(), &lines);
-        Ok(Self { name, child, lines })
+        let readers = [keep(child.stdout.take(), &lines), keep(child.stderr.take(), &lines)];
+        Ok(Self { name, child, lines, readers: readers.into_iter().flatten().collect() })
     }
 
     /// Its process id.
@@ -57,24 +58,18 @@ impl Process {
         .await
     }
 
-    /// Waits until it ends.
+    /// Waits until it ends and its output is complete.
     pub async fn wait(&mut self, timeout: Duration) -> Result<ExitStatus> {
         let what = format!("{} ends", self.name);
-        let output = Arc::clone(&self.lines);
-        let child = Mutex::new(&mut self.child);
+        let this = Mutex::new(self);
         wait_for(&what, timeout, || {
-            let status = child.lock().try_wait();
-            let output = &output;
-            async move {
-                match status {
-                    Ok(Some(status)) => Ok(status),
-                    Ok(None) => Err(anyhow!(
-                        "still running; output:\n{}",
-                        output.lock().iter().cloned().collect::<Vec<_>>().join("\n")
-                    )),
-                    Err(error) => Err(error.into()),
-                }
-            }
+            let mut this = this.lock();
+            let answer = match this.child.try_wait() {
+                Ok(Some(status)) if this.readers.iter().all(JoinHandle::is_finished) => Ok(status),
+                Ok(_) => Err(anyhow!("still running; output:\n{}", this.output())),
+                Err(error) => Err(error.into()),
+            };
+            std::future::ready(answer)
         })
         .await
     }
@@ -123,10 +118,10 @@ impl Drop for Process {
     }
 }
 
-fn keep(stream: Option<impl Read + Send + 'static>, lines: &Arc<Mutex<VecDeque<String>>>) {
-    let Some(stream) = stream else { return };
+fn keep(stream: Option<impl Read + Send + 'static>, lines: &Arc<Mutex<VecDeque<String>>>) -> Option<JoinHandle<()>> {
+    let stream = stream?;
     let lines = Arc::clone(lines);
-    std::thread::spawn(move || {
+    Some(std::thread::spawn(move || {
         for line in BufReader::new(stream).split(b'\n') {
             let Ok(line) = line else { return };
             let mut lines = lines.lock();
@@ -135,5 +130,5 @@ fn keep(stream: Option<impl Read + Send + 'static>, lines: &Arc<Mutex<VecDeque<S
             }
             lines.push_back(String::from_utf8_lossy(&line).into_owned());
         }
-    });
+    }))
 }

@@ -175,11 +175,11 @@ async fn certificates_are_rotated_under_traffic() -> Result<()> {
 async fn a_resource_that_envoy_rejects_is_reported_and_the_good_ones_stay() -> Result<()> {
     let demo = Demo::start(Options::default(), "http", &["v1"]).await?;
     demo.wait_allowed().await?;
-    let listener = |name: &str, cluster: &str| {
+    let listener = |name: &str, prefix: &str| {
         let port = free_port()?;
         let proxy = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-            "statPrefix": "raw", "cluster": cluster,
+            "statPrefix": prefix, "cluster": "backend",
         });
         let resource = json!({
             "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
@@ -189,9 +189,9 @@ async fn a_resource_that_envoy_rejects_is_reported_and_the_good_ones_stay() -> R
         });
         anyhow::Ok((port, json!({ "name": name, "version": "1", "resource": resource.to_string() })))
     };
-    // Envoy requires a cluster there, which the schema of the message alone does not.
+    // Envoy requires a prefix, which the schema of the message alone does not.
     let (_, bad) = listener("bad", "")?;
-    let (port, good) = listener("good", "backend")?;
+    let (port, good) = listener("good", "raw")?;
     let template = json!({
         "type": "ProxyTemplate", "mesh": "default", "name": "raw",
         "selectors": [{ "match": { "kuma.io/service": "web" } }],

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::json;
-use testkit::{Options, wait_for};
+use testkit::{Options, Process, Sidecar, free_port, wait_for};
 
-use crate::mesh::{Demo, SOON};
+use crate::mesh::{Demo, SOON, client};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_services_talk_and_mutual_tls_denies_until_a_permission_allows() -> Result<()> {
@@ -71,4 +71,36 @@ async fn a_split_of_90_to_10_is_what_clients_see() -> Result<()> {
     let v2 = counts.get("v2").copied().unwrap_or(0);
     assert!((4..=40).contains(&v2), "{counts:?}");
     Ok(())
+}
+
+/// Proxies of releases that do not ask for increments get the state of the world, on the same port.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_that_wants_the_state_of_the_world_is_served_as_well() -> Result<()> {
+    let mut demo = Demo::start(Options::default(), "http", &["v1"]).await?;
+    demo.mtls("24h").await?;
+    demo.permit("any", "*").await?;
+    let (outbound, admin) = (free_port()?, free_port()?);
+    let mut command = demo.env.launcher("default", "old-web", &client("old-web", outbound)?, admin).await?;
+    command.env("KUMA_DATAPLANE_RUNTIME_ENVOY_XDS_TRANSPORT_PROTOCOL_VARIANT", "GRPC");
+    let process = Process::spawn("kuma-dp old-web", command)?;
+    let sidecar = Sidecar { name: "old-web".to_owned(), admin, process };
+    demo.env.wait_ready(&sidecar).await?;
+    let bootstrap = demo.env.envoy(&sidecar, "/config_dump").await?;
+    ensure!(bootstrap.contains("\"api_type\": \"GRPC\""), "{bootstrap}");
+    let answers = |version: &'static str| async move {
+        wait_for(&format!("{version} answers"), SOON, || async {
+            let answer =
+                reqwest::get(format!("http://127.0.0.1:{outbound}/")).await.map_err(|error| error.to_string())?;
+            let text = answer.text().await.map_err(|error| error.to_string())?;
+            if text.contains(version) { Ok(()) } else { Err(text) }
+        })
+        .await
+    };
+    answers("v1").await?;
+    // A changed endpoint, and then a changed cluster, which warms until its endpoints come again.
+    demo.add("v2").await?;
+    answers("v2").await?;
+    demo.policy("CircuitBreaker", "circuit-breakers", json!({ "thresholds": { "maxConnections": 77 } })).await?;
+    demo.env.delete("/meshes/default/circuit-breakers/web-to-backend").await?;
+    answers("v1").await
 }

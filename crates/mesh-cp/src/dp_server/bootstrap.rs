@@ -35,10 +35,9 @@ impl DpServer {
             return Err((StatusCode::UNPROCESSABLE_ENTITY, reason));
         }
         let proxy = ProxyId { mesh: request.mesh.as_str().into(), name: request.name.as_str().into() };
-        let dataplane = self.admit(&proxy, &request).await.map_err(refusal)?.ok_or_else(|| {
-            let reason = format!("Dataplane {:?} of mesh {:?} does not exist; create it, or start the proxy with its own (--dataplane-file)", proxy.name, proxy.mesh);
-            (StatusCode::NOT_FOUND, reason)
-        })?;
+        // Launchers take a 404 without a word for "not yet" and try again.
+        let dataplane = self.admit(&proxy, &request).await.map_err(refusal)?;
+        let dataplane = dataplane.ok_or_else(|| (StatusCode::NOT_FOUND, String::new()))?;
         let params = self.params(headers, &dataplane)?;
         let bootstrap = render(&request, &params, dataplane.identifying_service());
         let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
