@@ -19,7 +19,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn output(mut command: Command) -> Output {
-    command.output().unwrap()
+    command.output().expect("the program can be started")
 }
 
 #[test]

@@ -412,8 +412,7 @@ fn public_admin(reader: &mut Reader<'_>, local: u16) -> Option<PublicAdmin> {
 
 fn dp_server(reader: &mut Reader<'_>) -> DpServerConfig {
     let tokens = reader.flag("adminServer.apis.dataplaneToken.enabled");
-    let kinds = ["", "dpToken", "none", "serviceAccountToken"];
-    let authn = match reader.one_of("dpServer.authn.dpProxy.type", &kinds[..3], "").as_str() {
+    let authn = match reader.one_of("dpServer.authn.dpProxy.type", &["", "dpToken", "none"], "").as_str() {
         "none" => DpAuthn::None,
         "" if !tokens => DpAuthn::None,
         _ => DpAuthn::DpToken,

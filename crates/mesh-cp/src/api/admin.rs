@@ -15,8 +15,11 @@ use super::{Api, body, crud, json_response, token};
 use crate::resources::ResourceError;
 use crate::secrets;
 
-/// The one certificate that a provided authority has; the name its secrets are made of.
+/// Id of the one certificate that a provided authority has.
 const PROVIDED: &str = "ca-1";
+/// Secrets of the mesh that hold it; a mesh with `ca: {provided: {}}` reads them.
+const CERT_SECRET: &str = "provided-ca-cert";
+const KEY_SECRET: &str = "provided-ca-key";
 const FAILED: &str = "Could not process the certificate authority";
 
 pub(super) async fn handle(State(api): State<Api>, request: Request) -> Response {
@@ -65,7 +68,6 @@ fn is_secret(kind: &Kind) -> bool {
 /// Certificate and key of a provided authority, kept as secrets of the mesh.
 async fn provided_ca(api: &Api, parts: &Parts, mesh: &str, rest: &[&str], body: Body) -> Result<Response, ApiError> {
     crud::require_mesh(api, mesh).await?;
-    let (cert, key) = provided_secrets(mesh);
     let resources = api.resources();
     let failed = |error: ResourceError| ApiError::resource(FAILED, error);
     match (rest, &parts.method) {
@@ -74,30 +76,25 @@ async fn provided_ca(api: &Api, parts: &Parts, mesh: &str, rest: &[&str], body: 
             let (cert_pem, key_pem) = (pem(&request, "cert")?, pem(&request, "key")?);
             CertificateAuthority::from_pem(cert_pem, key_pem, api.now())
                 .map_err(|error| ApiError::field(FAILED, "Resource is not valid", "cert", base::report(&error)))?;
-            secrets::write(resources, mesh, &cert, cert_pem.as_bytes()).await.map_err(failed)?;
-            secrets::write(resources, mesh, &key, key_pem.as_bytes()).await.map_err(failed)?;
+            secrets::write(resources, mesh, CERT_SECRET, cert_pem.as_bytes()).await.map_err(failed)?;
+            secrets::write(resources, mesh, KEY_SECRET, key_pem.as_bytes()).await.map_err(failed)?;
             Ok(json_response(StatusCode::OK, &json!({ "id": PROVIDED })))
         }
         ([], &Method::GET) => {
-            let stored = secrets::read(resources, mesh, &cert).await.map_err(failed)?;
+            let stored = secrets::read(resources, mesh, CERT_SECRET).await.map_err(failed)?;
             let certs: Vec<Value> =
                 stored.iter().map(|cert| json!({ "id": PROVIDED, "cert": String::from_utf8_lossy(cert) })).collect();
             Ok(json_response(StatusCode::OK, &certs))
         }
         ([id], &Method::DELETE) if *id == PROVIDED => {
-            for name in [cert, key] {
-                resources.delete(secrets::kind(mesh), mesh, &name).await.map_err(failed)?;
+            for name in [CERT_SECRET, KEY_SECRET] {
+                resources.delete(secrets::kind(mesh), mesh, name).await.map_err(failed)?;
             }
             Ok(json_response(StatusCode::OK, &json!({})))
         }
         ([], _) => Err(ApiError::method("GET, POST", "Certificates are listed with GET and added with POST")),
         _ => Err(ApiError::not_found("Not Found")),
     }
-}
-
-/// Names of the secrets with certificate and key of the authority that was provided for a mesh.
-pub(crate) fn provided_secrets(mesh: &str) -> (String, String) {
-    (format!("{mesh}.ca-provided-cert-{PROVIDED}"), format!("{mesh}.ca-provided-key-{PROVIDED}"))
 }
 
 fn pem<'a>(request: &'a Map<String, Value>, field: &str) -> Result<&'a str, ApiError> {

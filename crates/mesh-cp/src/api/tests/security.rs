@@ -146,6 +146,12 @@ async fn the_admin_server_issues_tokens_and_keeps_provided_authorities() {
     assert_eq!(added.status, 200, "{}", added.text);
     let list = call("GET", path, Value::Null).await;
     assert_eq!(list.json, json!([{ "id": added.json["id"], "cert": cert }]));
+    let mesh = |enabled: bool| json!({ "type": "Mesh", "name": "default", "mtls": { "enabled": enabled, "ca": { "provided": {} } } });
+    let on = api.put("/meshes/default", &mesh(true)).await;
+    assert_eq!(on.status, 200, "{}", on.text);
+    let used = call("DELETE", "/meshes/default/ca/provided/certificates/ca-1", Value::Null).await;
+    assert_eq!(used.status, 400, "{}", used.text);
+    assert_eq!(api.put("/meshes/default", &mesh(false)).await.status, 200);
     assert_eq!(call("DELETE", "/meshes/default/ca/provided/certificates/ca-1", Value::Null).await.status, 200);
     assert_eq!(call("GET", path, Value::Null).await.json, json!([]));
     assert_eq!(call("GET", "/meshes", Value::Null).await.status, 404);
