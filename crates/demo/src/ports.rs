@@ -63,8 +63,7 @@ impl Ports {
     }
 
     pub(crate) fn free() -> Result<Self> {
-        let service =
-            || anyhow::Ok(ServicePorts { app: free_port()?, inbound: free_port()?, admin: free_port()? });
+        let service = || anyhow::Ok(ServicePorts { app: free_port()?, inbound: free_port()?, admin: free_port()? });
         Ok(Self {
             api: free_port()?,
             api_tls: free_port()?,
@@ -115,11 +114,13 @@ fn owner(port: u16) -> Option<String> {
         .flat_map(|table| table.lines().filter_map(|line| listening_socket(line, port)).collect::<Vec<_>>())
         .collect();
     fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
+        // Processes are named by numbers there; `self` would be found first.
+        let id: u32 = process.file_name().to_str()?.parse().ok()?;
         let files = fs::read_dir(process.path().join("fd")).ok()?;
         let mut targets = files.flatten().filter_map(|file| fs::read_link(file.path()).ok());
         targets.find(|target| sockets.iter().any(|socket| target.as_os_str() == socket.as_str()))?;
         let name = fs::read_to_string(process.path().join("comm")).ok()?;
-        Some(format!("{} (process {})", name.trim(), process.file_name().to_string_lossy()))
+        Some(format!("{} (process {id})", name.trim()))
     })
 }
 

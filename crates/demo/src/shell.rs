@@ -6,6 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+/// Longer lines are shown with one word a line, in a form that a shell takes as well.
+const WIDTH: usize = 110;
+
 /// A command line.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
@@ -46,11 +49,10 @@ impl Line {
 
 impl Display for Line {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (name, value) in &self.variables {
-            write!(f, "{name}={} ", quoted(value))?;
-        }
-        let words: Vec<_> = self.words.iter().map(|word| quoted(word)).collect();
-        f.write_str(&words.join(" "))
+        let variables = self.variables.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
+        let words: Vec<_> = variables.chain(self.words.iter().map(|word| quoted(word))).collect();
+        let length: usize = words.iter().map(|word| word.len() + 1).sum();
+        f.write_str(&words.join(if length > WIDTH { " \\\n      " } else { " " }))
     }
 }
 
@@ -65,7 +67,11 @@ pub(crate) fn from_here(path: &Path) -> String {
 
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +82,15 @@ mod tests {
     fn a_line_reads_as_a_shell_wants_it() {
         let line = Line::new(Path::new("/opt/kumactl")).variable("A", "b c").arg("get").arg("it's").arg("");
         assert_eq!(line.to_string(), r"A='b c' /opt/kumactl get 'it'\''s' ''");
+    }
+
+    #[test]
+    fn a_long_line_is_still_one_command() {
+        let line = (0..40).fold(Line::new(Path::new("/bin/echo")), |line, number| line.arg(format!("word-{number}")));
+        let text = line.to_string();
+        assert!(text.lines().count() > 1);
+        let output = Line::new(Path::new("/bin/sh")).arg("-c").arg(text).run().unwrap();
+        assert_eq!(output, line.run().unwrap());
     }
 
     #[test]

@@ -47,10 +47,8 @@ impl Stage {
         let dir = TempDir::with_prefix("higuma-demo-")?;
         let client = reqwest::Client::builder().no_proxy().build()?;
         let control_plane = start_control_plane(&ports, &dir, &client, screen).await?;
-        let backends = [
-            HttpEcho::start("v1", ports.backend_v1.app).await?,
-            HttpEcho::start("v2", ports.backend_v2.app).await?,
-        ];
+        let backends =
+            [HttpEcho::start("v1", ports.backend_v1.app).await?, HttpEcho::start("v2", ports.backend_v2.app).await?];
         let echo = start_echo(&ports, screen)?;
         let mut stage =
             Self { ports, client, sidecars: Vec::new(), control_plane, _echo: echo, _backends: backends, dir };
@@ -86,17 +84,14 @@ impl Stage {
         let token = self.dir.path().join(format!("{name}.token"));
         let generate = self.kumactl()?.arg("generate").arg("dataplane-token").arg(format!("--name={name}"));
         std::fs::write(&token, generate.arg("--mesh=default").arg("--valid-for=24h").run()?)?;
-        let mut line = Line::new(&bin("kuma-dp")?)
+        let own =
+            [("name", name.to_owned()), ("port", ports.inbound.to_string()), ("servicePort", ports.app.to_string())];
+        let values: Vec<_> = own.iter().chain(variables).map(|(key, value)| format!("{key}={value}")).collect();
+        let line = Line::new(&bin("kuma-dp")?)
             .arg("run")
             .arg(format!("--cp-address=https://localhost:{}", self.ports.dp))
             .arg(format!("--dataplane-file={}", example(resource)))
-            .arg(format!("--dataplane-var=name={name}"))
-            .arg(format!("--dataplane-var=port={}", ports.inbound))
-            .arg(format!("--dataplane-var=servicePort={}", ports.app));
-        for (key, value) in variables {
-            line = line.arg(format!("--dataplane-var={key}={value}"));
-        }
-        let line = line
+            .arg(format!("--dataplane-var={}", values.join(",")))
             .arg(format!("--dataplane-token-file={}", token.display()))
             .arg(format!("--binary-path={}", from_here(&envoy_binary()?)))
             .arg(format!("--admin-port={}", ports.admin))
@@ -163,6 +158,11 @@ impl Sidecar {
         })
         .await
         .map(drop)
+    }
+
+    /// Process id of the launcher.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// Ends launcher and Envoy at once, as a power cut would.

@@ -63,7 +63,10 @@ async fn split(stage: &Stage, screen: &Screen) -> Result<()> {
     screen.say(&format!("  {REQUESTS} requests, {:.1} s:", begun.elapsed().as_secs_f64()))?;
     for (version, requests) in counts {
         let bar = "#".repeat(usize::try_from(requests / 4)?);
-        screen.say(&format!("    {version}  {requests:>4}  {:>4.1} %  {bar}", f64::from(requests) * 100.0 / f64::from(REQUESTS)))?;
+        screen.say(&format!(
+            "    {version}  {requests:>4}  {:>4.1} %  {bar}",
+            f64::from(requests) * 100.0 / f64::from(REQUESTS)
+        ))?;
     }
     Ok(())
 }
@@ -78,9 +81,9 @@ async fn count(stage: &Stage) -> Result<BTreeMap<String, u32>> {
 
 async fn killed_and_back(stage: &mut Stage, screen: &Screen) -> Result<()> {
     screen.title("5. A proxy is killed, and comes back")?;
+    screen.command(&format!("kill -9 {}  # kuma-dp of echo; its Envoy dies with it", stage.sidecar("echo").pid()))?;
     let mut begun = Instant::now();
     stage.sidecar("echo").kill()?;
-    screen.say("  $ kill -9 (kuma-dp of echo; its Envoy dies with it)")?;
     wait_for("the control plane sees it leave", SOON, || status_is(stage, "echo", false)).await?;
     screen.outcome("control plane", &format!("echo is offline, noticed after {}", since(begun)))?;
     echo_refuses(stage, screen).await?;

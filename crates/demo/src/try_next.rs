@@ -8,11 +8,17 @@ use crate::stage::{Stage, example};
 pub(crate) fn print(stage: &Stage, screen: &Screen) -> Result<()> {
     let (ports, kumactl) = (&stage.ports, stage.kumactl()?);
     let lines = [
-        ("a request of web to backend, through both proxies", format!("curl -s http://localhost:{}/", ports.to_backend)),
+        (
+            "a request of web to backend, through both proxies",
+            format!("curl -s http://localhost:{}/", ports.to_backend),
+        ),
         ("the proxies: connected, versions, certificates", format!("{kumactl} inspect dataplanes")),
         ("the policies", format!("{kumactl} get traffic-permissions")),
         ("the same over HTTP", format!("curl -s http://localhost:{}/meshes/default/traffic-permissions", ports.api)),
-        ("take the permission away, and the request above is refused", format!("{kumactl} delete traffic-permission web-to-backend")),
+        (
+            "take the permission away, and the request above is refused",
+            format!("{kumactl} delete traffic-permission web-to-backend"),
+        ),
         ("give it back", format!("{kumactl} apply -f {}", example("traffic-permission.yaml"))),
         ("undo the split: both versions get the same share", format!("{kumactl} delete traffic-route backend-split")),
         ("what web's Envoy knows of the others", format!("curl -s http://localhost:{}/clusters", ports.web.admin)),
