@@ -36,7 +36,7 @@ impl DpServer {
         }
         let proxy = ProxyId { mesh: request.mesh.as_str().into(), name: request.name.as_str().into() };
         // Launchers take a 404 without a word for "not yet" and try again.
-        let dataplane = self.admit(&proxy, &request).await.map_err(refusal)?;
+        let dataplane = self.admit(&proxy, &request).await.map_err(|denied| refusal(&denied))?;
         let dataplane = dataplane.ok_or_else(|| (StatusCode::NOT_FOUND, String::new()))?;
         let params = self.params(headers, &dataplane)?;
         let bootstrap = render(&request, &params, dataplane.identifying_service());
@@ -87,8 +87,8 @@ impl DpServer {
     }
 }
 
-fn refusal(denied: Denied) -> Refusal {
-    let status = match &denied {
+fn refusal(denied: &Denied) -> Refusal {
+    let status = match denied {
         Denied::NoToken | Denied::BadToken(_) | Denied::Invalid(_) | Denied::NoMesh(_) => {
             StatusCode::UNPROCESSABLE_ENTITY
         }

@@ -76,7 +76,7 @@ impl MeshState {
     pub(super) fn put(&mut self, resource: Resource) {
         match &resource.spec {
             Spec::Mesh(mesh) => self.put_mesh(Arc::clone(mesh)),
-            Spec::Dataplane(dataplane) => self.set_dataplane(&resource.meta.name, Some(Arc::clone(dataplane))),
+            Spec::Dataplane(dataplane) => self.set_dataplane(&resource.meta.name, Some(dataplane)),
             Spec::Other => {}
             _ => {
                 self.policies.insert((resource.meta.kind.name, Arc::clone(&resource.meta.name)), resource);
@@ -114,15 +114,15 @@ impl MeshState {
         self.dirty.all = true;
     }
 
-    fn set_dataplane(&mut self, name: &Arc<str>, after: Option<Arc<Dataplane>>) {
-        let before = match &after {
+    fn set_dataplane(&mut self, name: &Arc<str>, after: Option<&Arc<Dataplane>>) {
+        let before = match after {
             Some(dataplane) => self.dataplanes.insert(Arc::clone(name), Arc::clone(dataplane)),
             None => self.dataplanes.remove(name),
         };
-        if before == after {
+        if before.as_ref() == after {
             return;
         }
-        for change in self.context.set_dataplane(name, before.as_deref(), after.as_deref()) {
+        for change in self.context.set_dataplane(name, before.as_deref(), after.map(|after| &**after)) {
             if change.protocol_changed {
                 self.dirty.protocols.insert(Arc::clone(&change.service));
             }

@@ -39,7 +39,7 @@ impl World {
         let mut world = Self::new().await;
         world.put("Mesh", "default", json!({})).await;
         let outbound = json!([{ "port": 9001, "tags": { "kuma.io/service": "backend" } }]);
-        world.put("Dataplane", "web", dataplane("web", 8001, outbound)).await;
+        world.put("Dataplane", "web", dataplane("web", 8001, &outbound)).await;
         world
     }
 
@@ -96,7 +96,7 @@ fn proxy(name: &str) -> ProxyId {
     ProxyId { mesh: "default".into(), name: name.into() }
 }
 
-fn dataplane(service: &str, port: u16, outbound: Value) -> Value {
+fn dataplane(service: &str, port: u16, outbound: &Value) -> Value {
     let inbound = json!([{ "port": port, "servicePort": port + 1000, "tags": { "kuma.io/service": service } }]);
     json!({ "networking": { "address": "127.0.0.1", "inbound": inbound, "outbound": outbound } })
 }
@@ -137,7 +137,7 @@ async fn a_proxy_that_connects_before_it_is_declared_gets_its_configuration_when
     let views = world.connect("web");
     world.flush();
     assert!(!view(&views).is_ready());
-    world.put("Dataplane", "web", dataplane("web", 8001, json!([]))).await;
+    world.put("Dataplane", "web", dataplane("web", 8001, &json!([]))).await;
     world.flush();
     assert_eq!(names(view(&views).get(TypeUrl::Listener)), ["inbound:127.0.0.1:8001"]);
 }
@@ -145,14 +145,14 @@ async fn a_proxy_that_connects_before_it_is_declared_gets_its_configuration_when
 #[tokio::test]
 async fn an_endpoint_that_changes_reaches_those_who_use_it_and_nobody_else() {
     let mut world = World::with_web().await;
-    world.put("Dataplane", "backend-1", dataplane("backend", 7001, json!([]))).await;
+    world.put("Dataplane", "backend-1", dataplane("backend", 7001, &json!([]))).await;
     let (mut web, mut backend) = (world.connect("web"), world.connect("backend-1"));
     world.flush();
     assert_eq!(ports(&view(&web), "backend"), [7001]);
     let before = view(&web);
     web.mark_unchanged();
     backend.mark_unchanged();
-    world.put("Dataplane", "backend-2", dataplane("backend", 7002, json!([]))).await;
+    world.put("Dataplane", "backend-2", dataplane("backend", 7002, &json!([]))).await;
     world.flush();
     assert!(web.has_changed().unwrap() && !backend.has_changed().unwrap());
     let after = view(&web);
@@ -165,13 +165,13 @@ async fn an_endpoint_that_changes_reaches_those_who_use_it_and_nobody_else() {
 async fn proxies_that_want_the_same_share_it_before_and_after_a_change() {
     let mut world = World::with_web().await;
     let outbound = json!([{ "port": 9001, "tags": { "kuma.io/service": "backend" } }]);
-    world.put("Dataplane", "web-2", dataplane("web", 8002, outbound)).await;
-    world.put("Dataplane", "backend-1", dataplane("backend", 7001, json!([]))).await;
+    world.put("Dataplane", "web-2", dataplane("web", 8002, &outbound)).await;
+    world.put("Dataplane", "backend-1", dataplane("backend", 7001, &json!([]))).await;
     let (one, two) = (world.connect("web"), world.connect("web-2"));
     world.flush();
     let shared = |kind| Arc::ptr_eq(view(&one).get(kind), view(&two).get(kind));
     assert!(shared(TypeUrl::Endpoint));
-    world.put("Dataplane", "backend-1", dataplane("backend", 7009, json!([]))).await;
+    world.put("Dataplane", "backend-1", dataplane("backend", 7009, &json!([]))).await;
     world.flush();
     assert_eq!(ports(&view(&two), "backend"), [7009]);
     assert!(shared(TypeUrl::Endpoint));
@@ -183,7 +183,7 @@ async fn a_service_that_starts_to_speak_http_gives_its_clients_http_listeners() 
     let views = world.connect("web");
     world.flush();
     let before = view(&views).get(TypeUrl::Listener).get("outbound:127.0.0.1:9001").unwrap().version;
-    let mut backend = dataplane("backend", 7001, json!([]));
+    let mut backend = dataplane("backend", 7001, &json!([]));
     backend["networking"]["inbound"][0]["tags"]["kuma.io/protocol"] = json!("http");
     world.put("Dataplane", "backend-1", backend).await;
     world.flush();
@@ -242,7 +242,7 @@ async fn a_proxy_keeps_its_certificate_until_its_tags_change() {
     assert_eq!(world.flush().issued.len(), 1);
     world.put("TrafficPermission", "any", any_to_any()).await;
     assert_eq!(world.flush().issued.len(), 0);
-    let mut other = dataplane("web", 8001, json!([]));
+    let mut other = dataplane("web", 8001, &json!([]));
     other["networking"]["inbound"][0]["tags"]["version"] = json!("2");
     world.put("Dataplane", "web", other).await;
     assert_eq!(world.flush().issued.len(), 1);
@@ -257,7 +257,7 @@ fn any_to_any() -> Value {
 #[tokio::test]
 async fn what_a_fresh_snapshot_lacks_is_gone() {
     let mut world = World::with_web().await;
-    world.put("Dataplane", "backend-1", dataplane("backend", 7001, json!([]))).await;
+    world.put("Dataplane", "backend-1", dataplane("backend", 7001, &json!([]))).await;
     let views = world.connect("web");
     world.flush();
     world.delete("Dataplane", "backend-1").await;
@@ -265,7 +265,7 @@ async fn what_a_fresh_snapshot_lacks_is_gone() {
     let snapshot = late.next().await.unwrap();
     assert!(matches!(snapshot, Event::Snapshot { .. }));
     let mut lagging = World::with_web().await;
-    lagging.put("Dataplane", "backend-1", dataplane("backend", 7001, json!([]))).await;
+    lagging.put("Dataplane", "backend-1", dataplane("backend", 7001, &json!([]))).await;
     let lagging_views = lagging.connect("web");
     lagging.flush();
     assert_eq!(ports(&view(&lagging_views), "backend"), [7001]);
@@ -283,7 +283,7 @@ async fn a_change_that_means_nothing_for_a_proxy_sends_nothing() {
     world.flush();
     views.mark_unchanged();
     world.put("TrafficPermission", "any", any_to_any()).await;
-    world.put("Dataplane", "other", dataplane("other", 7003, json!([]))).await;
+    world.put("Dataplane", "other", dataplane("other", 7003, &json!([]))).await;
     world.flush();
     assert!(!views.has_changed().unwrap());
 }
