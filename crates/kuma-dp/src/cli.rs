@@ -10,7 +10,7 @@ use crate::admin_port::AdminPort;
 
 /// Runs an Envoy proxy next to a service and keeps it in the mesh.
 #[derive(Debug, Parser)]
-#[command(name = "kuma-dp", disable_version_flag = true)]
+#[command(name = "kuma-dp", disable_version_flag = true, args_override_self = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
