@@ -18,7 +18,11 @@ pub(super) fn read(dataplane: &Object<'_, '_>) -> Dataplane {
         field.problem("must be defined");
     }
     let result = field.section(networking);
-    checks::probes(&dataplane.field("probes"));
+    let probes = dataplane.field("probes");
+    if result.gateway.as_ref().is_some_and(|gateway| gateway.builtin) && probes.is_present() {
+        probes.problem("probes cannot be defined for builtin gateways");
+    }
+    checks::probes(&probes);
     dataplane.field("metrics").object(metrics);
     result
 }
@@ -51,28 +55,16 @@ fn networking(networking: &Object<'_, '_>) -> Dataplane {
 fn address(networking: &Object<'_, '_>) -> String {
     let field = networking.field("address");
     let address = field.text();
-    let listens = |name| networking.field(name).raw().and_then(Value::as_array).is_some_and(|list| !list.is_empty());
-    let has_interfaces = |name| {
-        listens(name)
-            && networking
-                .field(name)
-                .raw()
-                .and_then(Value::as_array)
-                .is_some_and(|list| list.iter().any(|one| one.get("interface").is_some()))
-    };
+    let items = |name| networking.field(name).raw().and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let has_interface = |name| items(name).iter().any(|item| item.get("interface").is_some());
     if address.is_empty() {
-        let is_old_gateway = networking.has("gateway") && !listens("inbound");
-        if !has_interfaces("inbound") && !has_interfaces("outbound") && !is_old_gateway {
+        let is_old_gateway = networking.has("gateway") && items("inbound").is_empty();
+        if !has_interface("inbound") && !has_interface("outbound") && !is_old_gateway {
             field.problem("address can't be empty");
         }
         return address;
     }
-    if address == "0.0.0.0" || address == "::" {
-        field.problem("must not be 0.0.0.0 or ::");
-    }
-    if !net::is_ip(&address) && !net::is_dns_name(&address) {
-        field.problem("address has to be valid IP address or domain name");
-    }
+    net::check_address(&field, &address);
     address
 }
 

@@ -42,6 +42,16 @@ pub(super) fn url_authority(url: &str) -> Option<&str> {
     (is_scheme && !authority.is_empty()).then_some(authority)
 }
 
+/// Notes what is wrong with the address that something listens on.
+pub(super) fn check_address(field: &Cursor<'_, '_>, address: &str) {
+    if address == "0.0.0.0" || address == "::" {
+        field.problem("must not be 0.0.0.0 or ::");
+    }
+    if !is_ip(address) && !is_dns_name(address) {
+        field.problem("address has to be valid IP address or domain name");
+    }
+}
+
 pub(super) fn is_ip(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok()
 }

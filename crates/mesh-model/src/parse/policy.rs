@@ -103,10 +103,10 @@ fn connection<C>(
 pub(super) fn data_source(field: &Cursor<'_, '_>) -> Option<DataSource> {
     let source = field.object(|source| {
         let mut given = Vec::new();
-        given.extend(source.field("secret").string().map(|name| DataSource::Secret(name.to_owned())));
-        given.extend(source.field("file").string().map(|path| DataSource::File(path.to_owned())));
-        given.extend(source.field("inline").bytes().map(DataSource::Inline));
-        given.extend(source.field("inlineString").string().map(|text| DataSource::InlineString(text.to_owned())));
+        given.extend(source.field("secret").filled().map(DataSource::Secret));
+        given.extend(source.field("file").filled().map(DataSource::File));
+        given.extend(source.field("inline").bytes().filter(|bytes| !bytes.is_empty()).map(DataSource::Inline));
+        given.extend(source.field("inlineString").filled().map(DataSource::InlineString));
         if given.len() > 1 {
             field.problem("must have only one type defined: secret, file, inline, inlineString");
         }

@@ -121,13 +121,11 @@ pub(super) fn is_name(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:/".contains(&byte))
 }
 
-/// A map of strings as written, sorted.
+/// A map of strings as written, sorted; `null` is an empty string.
 pub(super) fn raw_tags(map: &Cursor<'_, '_>) -> Tags {
     map.entries(|key, value| {
-        if !value.is_present() {
-            value.problem("must be a string");
-        }
-        value.string().map(|value| (key.to_owned(), value.to_owned()))
+        let value = if value.is_present() { value.string()? } else { "" };
+        Some((key.to_owned(), value.to_owned()))
     })
     .into_iter()
     .collect()

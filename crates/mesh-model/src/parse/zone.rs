@@ -65,11 +65,7 @@ fn endpoint(networking: &Object<'_, '_>) {
 }
 
 fn check_address(field: &Cursor<'_, '_>) {
-    let Some(address) = field.filled() else { return };
-    if address == "0.0.0.0" || address == "::" {
-        field.problem("must not be 0.0.0.0 or ::");
-    }
-    if !net::is_ip(&address) && !net::is_dns_name(&address) {
-        field.problem("address has to be valid IP address or domain name");
+    if let Some(address) = field.filled() {
+        net::check_address(field, &address);
     }
 }

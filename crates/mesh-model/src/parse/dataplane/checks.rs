@@ -59,7 +59,13 @@ fn listeners(list: &Cursor<'_, '_>, dataplane: &Dataplane) {
                 kind.problem("type must be ZoneIngress or ZoneEgress");
             }
             kind.choice(&[("Unspecified", ()), ("ZoneIngress", ()), ("ZoneEgress", ())]);
-            let address = listener.field("address").required();
+            let field = listener.field("address");
+            let address = field.text();
+            if address.is_empty() {
+                field.problem("address can't be empty");
+            } else {
+                net::check_address(&field, &address);
+            }
             let port = net::port(&listener.field("port"));
             let name = listener.field("name");
             if let Some(text) = name.filled() {

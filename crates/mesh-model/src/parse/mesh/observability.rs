@@ -200,16 +200,30 @@ pub(in crate::parse) fn prometheus(conf: &Cursor<'_, '_>, name: &str) -> Metrics
 /// `skipMTLS` and its successor `tls.mode`, which must not contradict each other.
 fn skip_mtls(conf: &Object<'_, '_>) -> bool {
     let skip = conf.field("skipMTLS").boolean();
-    let disabled = conf.field("tls").object(|tls| {
-        let modes = [("activeMTLSBackend", false), ("providedTLS", false), ("disabled", true)];
-        tls.field("mode").choice(&modes).unwrap_or_default()
+    let tls = conf.field("tls").object(|tls| {
+        let modes =
+            [("activeMTLSBackend", MetricsTls::Mesh), ("providedTLS", MetricsTls::Own), ("disabled", MetricsTls::Off)];
+        tls.field("mode").choice(&modes).unwrap_or(MetricsTls::Mesh)
     });
-    if let (Some(skip), Some(disabled)) = (skip, disabled)
-        && skip != disabled
-    {
+    let agrees = match (skip, tls) {
+        (Some(skip), Some(tls)) => tls == if skip { MetricsTls::Off } else { MetricsTls::Mesh },
+        _ => true,
+    };
+    if !agrees {
         conf.here().problem("skipMTLS and tls configuration cannot be defined together");
     }
-    skip.or(disabled).unwrap_or_default()
+    skip.unwrap_or(tls == Some(MetricsTls::Off))
+}
+
+/// How metrics are protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MetricsTls {
+    /// By the mesh's mutual TLS.
+    Mesh,
+    /// By certificates of the proxy's own.
+    Own,
+    /// Not at all.
+    Off,
 }
 
 fn aggregates(list: &Cursor<'_, '_>) {

@@ -6,8 +6,8 @@ use crate::parse::reader::{Cursor, Object};
 use crate::parse::tags::{self, Rules};
 use crate::policy::{ProxyTemplate, RawResource, Selected};
 
-/// All the resources a proxy has without a template.
-const DEFAULT_PROFILE: &str = "default-proxy";
+/// What can be imported: the resources that a proxy of each sort has without a template.
+const PROFILES: [&str; 3] = ["default-proxy", "egress-proxy", "ingress-proxy"];
 
 pub(in crate::parse) fn read(template: &Object<'_, '_>) -> Selected<ProxyTemplate> {
     Selected {
@@ -29,8 +29,8 @@ fn conf(conf: &Object<'_, '_>) -> ProxyTemplate {
 
 fn import(field: &Cursor<'_, '_>) -> Option<String> {
     let profile = field.required();
-    if !profile.is_empty() && profile != DEFAULT_PROFILE {
-        field.problem(format!("profile not found. Available profiles: {DEFAULT_PROFILE}"));
+    if !profile.is_empty() && !PROFILES.contains(&profile.as_str()) {
+        field.problem(format!("profile not found. Available profiles: {}", PROFILES.join(",")));
     }
     Some(profile)
 }
