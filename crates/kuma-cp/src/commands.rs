@@ -60,7 +60,7 @@ fn load(configuration: &Configuration) -> anyhow::Result<Config> {
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let (config, warnings) = Config::load(text.as_deref(), environment, &around).map_err(listed)?;
     for warning in warnings.0 {
-        tracing::warn!(%warning, "Environment variable is not known");
+        tracing::warn!(%warning, "Configuration has a setting that does nothing");
     }
     Ok(config)
 }

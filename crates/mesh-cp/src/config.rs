@@ -9,7 +9,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -255,28 +255,38 @@ pub struct Surroundings {
 }
 
 impl Config {
-    /// The configuration that a file's content and the environment make, and warnings about variables that
-    /// set nothing. The error lists everything that is wrong.
+    /// The configuration that a file's content and the environment make, and warnings about what was set
+    /// and does nothing. The error lists everything that is wrong.
     pub fn load(
         file: Option<&str>,
         environment: impl IntoIterator<Item = (String, String)>,
         around: &Surroundings,
     ) -> Result<(Self, Problems), Problems> {
         let sources = Sources { file, environment, prefix: ENV_PREFIX, aliases: ENV_ALIASES };
-        let loaded: Loaded<Tree> = base::config::load(sources)?;
-        let given = |path: &str| loaded.origins.get(path).is_some_and(|origin| *origin != Origin::Default);
-        Ok((Self::check(loaded.value, &given, around)?, loaded.warnings))
+        let Loaded { value: tree, origins, mut warnings } = base::config::load::<Tree, _>(sources)?;
+        let given = |path: &str| origins.get(path).is_some_and(|origin| *origin != Origin::Default);
+        let (config, read) = Self::check(tree, &given, around)?;
+        for path in origins.keys().filter(|path| given(path)) {
+            if !read.contains(path) && !legacy::is_old(path) {
+                warnings.add(path, "is set but has no effect in this build");
+            }
+        }
+        Ok((config, warnings))
     }
 
-    /// The checked form of `tree`. `given` says whether a key was set by file or variable, as opposed to
-    /// having its default.
-    pub fn check(tree: Tree, given: &dyn Fn(&str) -> bool, around: &Surroundings) -> Result<Self, Problems> {
+    /// The checked form of `tree`, and the paths of the keys that mean something. `given` says whether a key
+    /// was set by file or variable, as opposed to having its default.
+    fn check(
+        tree: Tree,
+        given: &dyn Fn(&str) -> bool,
+        around: &Surroundings,
+    ) -> Result<(Self, BTreeSet<String>), Problems> {
         let mut tree = tree.0;
         legacy::carry_over(&mut tree, given);
         let mut reader = Reader::new(&tree);
         let config = read(&mut reader, around);
-        let problems = reader.into_problems();
-        problems.into_result(Self { tree: Arc::new(tree), ..config })
+        let (problems, read) = reader.finish();
+        problems.into_result((Self { tree: Arc::new(tree), ..config }, read))
     }
 
     /// The defaults, with `change` applied to the tree; for tests and programs that embed the control plane.
@@ -286,7 +296,7 @@ impl Config {
         change(&mut tree.0);
         let after = tree.clone();
         let given = |path: &str| reader::at(&before.0, path) != reader::at(&after.0, path);
-        Self::check(tree, &given, &Surroundings::default())
+        Self::check(tree, &given, &Surroundings::default()).map(|(config, _)| config)
     }
 
     /// All effective values, secrets masked.

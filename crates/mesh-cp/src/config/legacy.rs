@@ -25,6 +25,11 @@ pub(super) const SUCCESSORS: &[(&str, &str)] = &[
     ("xdsServer.tlsKeyFile", "dpServer.tlsKeyFile"),
 ];
 
+/// Whether a key of that path has a successor.
+pub(super) fn is_old(path: &str) -> bool {
+    SUCCESSORS.iter().any(|(old, _)| *old == path)
+}
+
 /// Carries values set under old keys over to the new ones, and shows the effective value under both.
 pub(super) fn carry_over(tree: &mut Value, given: &dyn Fn(&str) -> bool) {
     for (old, new) in SUCCESSORS {

@@ -1,5 +1,6 @@
 //! Takes checked values out of a configuration tree and remembers everything that is wrong.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,15 +12,17 @@ use serde_json::Value;
 pub(super) struct Reader<'a> {
     tree: &'a Value,
     problems: Problems,
+    read: BTreeSet<String>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(tree: &'a Value) -> Self {
-        Self { tree, problems: Problems::default() }
+        Self { tree, problems: Problems::default(), read: BTreeSet::new() }
     }
 
-    pub(super) fn into_problems(self) -> Problems {
-        self.problems
+    /// What is wrong, and the paths of all keys that were read.
+    pub(super) fn finish(self) -> (Problems, BTreeSet<String>) {
+        (self.problems, self.read)
     }
 
     pub(super) fn problem(&mut self, path: &str, message: impl Into<String>, hint: &str) {
@@ -34,7 +37,8 @@ impl<'a> Reader<'a> {
         self.problems.extend_below(path, problems);
     }
 
-    fn value(&self, path: &str) -> &'a Value {
+    fn value(&mut self, path: &str) -> &'a Value {
+        self.read.insert(path.to_owned());
         at(self.tree, path).unwrap_or(&Value::Null)
     }
 

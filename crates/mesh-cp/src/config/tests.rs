@@ -148,3 +148,18 @@ guiServer: {port: 5683, apiServerUrl: }
     assert_eq!(config.store, StoreConfig::Memory);
     assert_eq!(config.api.cors_allowed_domains, [".*"]);
 }
+
+#[test]
+fn what_is_set_without_effect_is_told() {
+    let file = "
+apiServer: {port: 1, authn: {tokens: {validator: {publicKeys: [{kid: '1', key: k}]}}}}
+store: {type: memory, postgres: {host: db}}
+";
+    let environment = [("KUMA_STORE_TIPE".to_owned(), "memory".to_owned())];
+    let (_, warnings) = Config::load(Some(file), environment, &Surroundings::default()).unwrap();
+    let paths: Vec<_> = warnings.0.iter().map(|warning| warning.path.as_str()).collect();
+    assert!(paths.contains(&"apiServer.authn.tokens.validator.publicKeys"), "{warnings}");
+    assert!(paths.contains(&"store.postgres.host"), "{warnings}");
+    assert!(warnings.to_string().contains("KUMA_STORE_TIPE"), "{warnings}");
+    assert_eq!(warnings.0.len(), 3, "{warnings}");
+}

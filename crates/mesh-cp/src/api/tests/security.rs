@@ -4,8 +4,10 @@ use axum::body::Body;
 use http::Request;
 use serde_json::{Value, json};
 
+use tower::ServiceExt as _;
+
 use super::{LOCAL, REMOTE, TestApi};
-use crate::api::admin_router;
+use crate::api::{Peer, admin_router, gui_router, router};
 
 fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Request<Body> {
     let mut builder = Request::builder().method(method).uri(path);
@@ -169,5 +171,41 @@ async fn pages_of_other_sites_may_call_only_if_configured() {
     );
     for other in ["https://a.example.evil", "https://evil"] {
         assert!(!api.send(LOCAL, origin(other)).await.headers.contains_key("access-control-allow-origin"), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn with_client_certificates_only_their_bearers_are_administrators() {
+    let api = TestApi::with(|tree| {
+        tree["apiServer"]["authn"]["type"] = json!("clientCerts");
+        tree["apiServer"]["authn"]["localhostIsAdmin"] = json!(false);
+    })
+    .await;
+    let address = REMOTE.parse().unwrap();
+    for (has_certificate, status) in [(true, 200), (false, 403)] {
+        let mut call = request("GET", "/global-secrets", &[], &Value::Null);
+        call.extensions_mut().insert(Peer { address, tls: true, has_certificate });
+        let (parts, _) = router(api.api.clone()).oneshot(call).await.unwrap().into_parts();
+        assert_eq!(parts.status, status, "{has_certificate}");
+    }
+    assert_eq!(api.get("/global-secrets").await.status, 403);
+}
+
+#[tokio::test]
+async fn everything_can_be_below_a_base_path() {
+    let api = TestApi::with(|tree| tree["apiServer"]["basePath"] = json!("/kuma")).await;
+    for (path, status) in
+        [("/kuma", 200), ("/kuma/", 200), ("/kuma/meshes/default", 200), ("/meshes", 404), ("/kumameshes", 404)]
+    {
+        assert_eq!(api.get(path).await.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_old_gui_port_has_facts_and_the_api() {
+    let api = TestApi::start().await;
+    for path in ["/", "/config", "/api/meshes/default", "/api"] {
+        let call = request("GET", path, &[], &Value::Null);
+        assert_eq!(api.send_to(gui_router(api.api.clone()), LOCAL, call).await.status, 200, "{path}");
     }
 }
