@@ -17,11 +17,6 @@ pub(crate) fn cpu(pid: u32) -> Result<Duration> {
     Ok(Duration::from_nanos(total))
 }
 
-/// Processor time of the calling thread so far.
-pub(crate) fn own_thread_cpu() -> Result<Duration> {
-    Ok(Duration::from_nanos(nanoseconds(&fs::read_to_string("/proc/thread-self/schedstat")?)?))
-}
-
 fn nanoseconds(schedstat: &str) -> Result<u64> {
     Ok(schedstat.split_whitespace().next().context("schedstat is empty")?.parse()?)
 }

@@ -50,7 +50,8 @@ impl Frames {
             return Chunks::Pieces(Pieces::new(response, length));
         }
         let key = (response.variant, response.nonce.0);
-        if let Some(shared) = self.recent.lock().get(key)
+        let shared = self.recent.lock().get(key);
+        if let Some(shared) = shared
             && shared.response.same_content(&response)
         {
             return Chunks::Whole(shared.frame.clone());

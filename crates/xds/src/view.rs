@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use proto::{Resource, TypeUrl, Version};
+use xxhash_rust::xxh3::Xxh3;
 
 /// The resources of one type, sorted by name.
 #[derive(Debug, Default)]
@@ -31,14 +32,16 @@ impl TypeSet {
     }
 
     fn sorted(resources: Box<[Arc<Resource>]>) -> Self {
-        let mut identity = Vec::with_capacity(resources.len() * 8);
+        let mut hasher = Xxh3::new();
         for resource in &resources {
-            identity.extend_from_slice(&resource.version.0.to_le_bytes());
+            hasher.update(&(resource.name.len() as u64).to_le_bytes());
+            hasher.update(resource.name.as_bytes());
+            hasher.update(&resource.version.0.to_le_bytes());
         }
-        Self { version: Some(Version::of(&identity)), resources }
+        Self { version: Some(Version(hasher.digest())), resources }
     }
 
-    /// Hash over the versions of all resources.
+    /// Hash over the names and versions of all resources.
     pub fn version(&self) -> Version {
         self.version.unwrap_or_else(|| Version::of(&[]))
     }
@@ -140,5 +143,54 @@ impl View {
     pub fn set(&mut self, kind: TypeUrl, set: Arc<TypeSet>) {
         self.ready = true;
         self.sets[kind as usize] = set;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(texts: &[&str]) -> TypeSet {
+        let resource = |text: &&str| {
+            let (name, value) = text.split_once('=').unwrap();
+            let value = bytes::Bytes::from(value.to_owned());
+            Arc::new(Resource { kind: TypeUrl::Endpoint, name: name.into(), version: Version::of(&value), value })
+        };
+        TypeSet::new(texts.iter().map(resource).collect())
+    }
+
+    #[test]
+    fn of_several_with_one_name_the_last_stays() {
+        let set = set(&["b=1", "a=1", "b=2"]);
+        let texts: Vec<&[u8]> = set.iter().map(|resource| &*resource.value).collect();
+        assert_eq!(texts, [b"1", b"2"]);
+        assert_eq!(set.get("b").unwrap().value, "2");
+        assert!(set.get("c").is_none());
+    }
+
+    #[test]
+    fn the_version_tells_contents_apart() {
+        let sets = [set(&[]), set(&["a=1"]), set(&["b=1"]), set(&["a=2"]), set(&["a=1", "b=1"])];
+        for (i, one) in sets.iter().enumerate() {
+            for (j, other) in sets.iter().enumerate() {
+                assert_eq!(one.version() == other.version(), i == j);
+            }
+        }
+        let b = set(&["b=2"]);
+        let replaced = set(&["a=1", "b=1"]).with(b.get("b").unwrap());
+        assert_eq!(replaced.version(), set(&["b=2", "a=1"]).version());
+    }
+
+    #[test]
+    fn differences_are_found() {
+        let (old, new) = (set(&["a=1", "b=1", "d=1", "e=1"]), set(&["b=1", "c=1", "d=2"]));
+        let mut found = Vec::new();
+        old.diff(&new, |change| {
+            found.push(match change {
+                Change::Put(resource) => format!("+{}", resource.name),
+                Change::Gone(resource) => format!("-{}", resource.name),
+            });
+        });
+        assert_eq!(found, ["-a", "+c", "+d", "-e"]);
     }
 }
