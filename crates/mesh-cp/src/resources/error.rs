@@ -40,6 +40,7 @@ impl From<StoreError> for ResourceError {
         match error {
             StoreError::NotFound(_) => Self::NotFound,
             StoreError::MissingReference(_) => Self::MeshNotFound,
+            StoreError::TooLarge(limit) => Self::invalid("", limit.to_string()),
             StoreError::Exists(_) | StoreError::Conflict(_) => Self::Conflict(error),
             other => Self::Store(other),
         }

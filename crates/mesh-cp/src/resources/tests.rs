@@ -172,3 +172,14 @@ async fn writers_of_one_mesh_at_the_same_time_all_succeed() {
     let outcomes = futures_util::future::join_all(writers).await;
     assert!(outcomes.into_iter().all(|outcome| !outcome.unwrap().created));
 }
+
+#[tokio::test]
+async fn what_is_too_large_for_the_store_is_the_writers_mistake() {
+    let resources = with(Settings::default());
+    let huge = "QUFB".repeat(5 * 1024 * 1024);
+    let refused = put(&resources, "GlobalSecret", "", "s", json!({ "data": huge })).await.unwrap_err();
+    assert!(
+        matches!(&refused, ResourceError::Invalid(problems) if problems.to_string().contains("limit")),
+        "{refused}"
+    );
+}
