@@ -168,6 +168,7 @@ struct Listeners {
     dp: Listener,
     admin: Listener,
     admin_public: Option<Listener>,
+    gui: Option<Listener>,
     diagnostics: Listener,
 }
 
@@ -183,6 +184,10 @@ impl Listeners {
             dp: Listener::bind(dp, "KUMA_DP_SERVER_PORT")?,
             admin: Listener::bind(config.admin.local, "KUMA_ADMIN_SERVER_LOCAL_PORT")?,
             admin_public: bind(admin_public, "KUMA_ADMIN_SERVER_PUBLIC_PORT")?,
+            // Nothing depends on it, so a second control plane on a machine goes without.
+            gui: Listener::bind(config.gui, "KUMA_GUI_SERVER_PORT")
+                .inspect_err(|error| warn!(%error, "What the GUI needs is not served"))
+                .ok(),
             diagnostics: Listener::bind(config.diagnostics, "KUMA_DIAGNOSTICS_SERVER_PORT")?,
         })
     }
@@ -205,6 +210,10 @@ impl Listeners {
         tasks.spawn("admin", serve_http(self.admin, admin.clone(), options, tasks.clone()));
         if let (Some(listener), Some(tls)) = (self.admin_public, tls.admin) {
             tasks.spawn("public admin", serve_https(listener, tls, admin, options, tasks.clone()));
+        }
+        if let Some(listener) = self.gui {
+            let router = with_peer(api::gui_router(api.clone()), false);
+            tasks.spawn("GUI", serve_http(listener, router, options, tasks.clone()));
         }
         let metrics = Metrics::new();
         metrics.register_process();
