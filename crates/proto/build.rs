@@ -27,12 +27,7 @@ fn main() -> Result<(), Error> {
     let subset = closure(FileDescriptorSet::decode(all.as_slice())?, &roots()?)?;
     fs::write(out.join("subset.bin"), subset.encode_to_vec())?;
     let mut config = prost_build::Config::new();
-    config
-        .btree_map(["."])
-        .bytes(["."])
-        .disable_comments(["."])
-        .include_file("envoy.rs")
-        .compile_fds(subset)?;
+    config.btree_map(["."]).bytes(["."]).disable_comments(["."]).include_file("envoy.rs").compile_fds(subset)?;
     Ok(())
 }
 

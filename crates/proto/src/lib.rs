@@ -10,7 +10,13 @@ pub use encoded::{Resource, Version};
 pub use type_url::TypeUrl;
 
 /// What prost made of the descriptors, one module a protobuf package.
-#[allow(clippy::all, clippy::allow_attributes, missing_debug_implementations, unused_qualifications, reason = "generated")]
+#[allow(
+    clippy::all,
+    clippy::allow_attributes,
+    missing_debug_implementations,
+    unused_qualifications,
+    reason = "generated"
+)]
 pub mod generated {
     include!(concat!(env!("OUT_DIR"), "/envoy.rs"));
 }
