@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use mesh_model::policy::{ExternalService, HttpMatch, HttpModify, LoadBalancer, Split, TrafficRoute};
 use mesh_model::tags::{self, SERVICE, service};
-use mesh_model::{MeshContext, Protocol, Tags, dataplane, matching};
+use mesh_model::{MeshContext, Protocol, Tags, dataplane};
 
 use crate::cache::Input;
 use crate::cluster::{ClientTls, Destination};
 use crate::external::{Endpoint, External};
 use crate::route::Rule;
 use crate::timeouts::Timeouts;
-use crate::{Proxy, names};
+use crate::{Proxy, matched, names};
 
 /// Where an outbound leads.
 #[derive(Debug)]
@@ -30,11 +30,11 @@ impl Destinations {
     /// Follows the most specific TrafficRoute; without one the outbound leads to what it names.
     pub(crate) fn resolve(proxy: &Proxy<'_>, outbound: &dataplane::Outbound) -> Self {
         let policies = &proxy.mesh.policies;
-        let route = matching::outbound(&policies.traffic_routes, proxy.dataplane, outbound.service());
-        let timeout = matching::outbound(&policies.timeouts, proxy.dataplane, outbound.service());
+        let route = matched::outbound(&policies.traffic_routes, proxy.dataplane, outbound.service());
+        let timeout = matched::outbound(&policies.timeouts, proxy.dataplane, outbound.service());
         let mut clusters = BTreeMap::new();
         let rules = match route {
-            Some(named) => rules(&named.policy.conf, &outbound.tags, &mut clusters),
+            Some(policy) => rules(&policy.conf, &outbound.tags, &mut clusters),
             None => vec![implicit(&outbound.tags, &mut clusters)],
         };
         let external = !clusters.is_empty() && clusters.values().all(|tags| is_external(proxy.mesh, tags));
@@ -42,8 +42,8 @@ impl Destinations {
             rules,
             protocol: protocol(proxy.mesh, &clusters),
             external,
-            timeouts: Timeouts::outbound(timeout.map(|named| &named.policy.conf)),
-            load_balancer: route.and_then(|named| named.policy.conf.load_balancer.clone()),
+            timeouts: Timeouts::outbound(timeout.map(|policy| &policy.conf)),
+            load_balancer: route.and_then(|policy| policy.conf.load_balancer.clone()),
             clusters,
         }
     }
@@ -58,11 +58,11 @@ impl Destinations {
         let mesh = proxy.mesh;
         let policies = &mesh.policies;
         let service = service(tags);
-        let breaker = matching::outbound(&policies.circuit_breakers, proxy.dataplane, service);
-        let health = matching::outbound(&policies.health_checks, proxy.dataplane, service);
+        let breaker = matched::outbound(&policies.circuit_breakers, proxy.dataplane, service);
+        let health = matched::outbound(&policies.health_checks, proxy.dataplane, service);
         let (name, timeouts, load_balancer) = (Arc::clone(name), self.timeouts.clone(), self.load_balancer.clone());
-        let circuit_breaker = breaker.map(|named| named.policy.conf.clone());
-        let health_check = health.map(|named| named.policy.conf.clone());
+        let circuit_breaker = breaker.map(|policy| policy.conf.clone());
+        let health_check = health.map(|policy| policy.conf.clone());
         if is_external(mesh, tags) {
             let endpoints = external(mesh, tags).map(Endpoint::new).collect::<Result<_, _>>()?;
             let protocol = external_protocol(mesh, tags);

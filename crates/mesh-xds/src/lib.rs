@@ -9,6 +9,7 @@ mod endpoints;
 mod external;
 mod http;
 mod inbound;
+mod matched;
 mod metrics;
 mod names;
 mod outbound;

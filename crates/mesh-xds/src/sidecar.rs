@@ -16,7 +16,7 @@ use crate::inbound::{Inbound, Permission, ServerTls};
 use crate::metrics::{self, Metrics};
 use crate::outbound::{AccessLog, Ends, Outbound};
 use crate::passthrough::{Direction, Passthrough};
-use crate::{Cache, Proxy, ProxyResources, SecretKey, names, template, wire};
+use crate::{Cache, Proxy, ProxyResources, SecretKey, matched, names, template, wire};
 
 /// Import of a ProxyTemplate that keeps what proxies get without one.
 const DEFAULT_IMPORT: &str = "default-proxy";
@@ -59,12 +59,12 @@ pub(crate) struct Sidecar<'a> {
     cache: &'a mut Cache,
     out: ProxyResources,
     placed: Vec<Placed>,
-    taken: HashSet<(TypeUrl, Arc<str>)>,
+    taken: [HashSet<Arc<str>>; TypeUrl::ALL.len()],
 }
 
 impl<'a> Sidecar<'a> {
     pub(crate) fn new(proxy: &'a Proxy<'a>, cache: &'a mut Cache) -> Self {
-        Self { proxy, cache, out: ProxyResources::default(), placed: Vec::new(), taken: HashSet::new() }
+        Self { proxy, cache, out: ProxyResources::default(), placed: Vec::new(), taken: Default::default() }
     }
 
     pub(crate) fn build(mut self) -> ProxyResources {
@@ -130,7 +130,7 @@ impl<'a> Sidecar<'a> {
     }
 
     fn add_resource(&mut self, origin: Origin, resource: Arc<Resource>) -> bool {
-        let new = self.taken.insert((resource.kind, Arc::clone(&resource.name)));
+        let new = self.taken[resource.kind as usize].insert(Arc::clone(&resource.name));
         if new {
             self.placed.push(Placed { origin, resource });
         }
@@ -138,7 +138,7 @@ impl<'a> Sidecar<'a> {
     }
 
     fn is_taken(&self, kind: TypeUrl, name: &str) -> bool {
-        self.taken.contains(&(kind, name.into()))
+        self.taken[kind as usize].contains(name)
     }
 
     fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
@@ -263,7 +263,7 @@ impl<'a> Sidecar<'a> {
             self.destination(&destinations, cluster, tags);
         }
         let policies = &self.proxy.mesh.policies;
-        let retry = matching::outbound(&policies.retries, self.proxy.dataplane, &service);
+        let retry = matched::outbound(&policies.retries, self.proxy.dataplane, &service);
         let listener = Outbound {
             address: outbound.address.clone(),
             port: outbound.port,
@@ -272,7 +272,7 @@ impl<'a> Sidecar<'a> {
             protocol: destinations.protocol,
             external: destinations.external,
             timeouts: destinations.timeouts.clone(),
-            retry: retry.map(|named| named.policy.conf.clone()),
+            retry: retry.map(|policy| policy.conf.clone()),
             source_tags: source_tags.filter(|_| destinations.protocol.is_http()),
             log: self.access_log(&service),
             rules: destinations.rules,
@@ -332,8 +332,8 @@ impl<'a> Sidecar<'a> {
     fn access_log(&self, service: &str) -> Option<AccessLog> {
         let mesh = self.proxy.mesh;
         let dataplane = self.proxy.dataplane;
-        let policy = matching::outbound(&mesh.policies.traffic_logs, dataplane, service)?;
-        let backend = mesh.mesh.logging_backend(policy.policy.conf.backend.as_deref())?;
+        let policy = matched::outbound(&mesh.policies.traffic_logs, dataplane, service)?;
+        let backend = mesh.mesh.logging_backend(policy.conf.backend.as_deref())?;
         let zone = dataplane.source_tags().find_map(|tags| tags.get(ZONE)).cloned().unwrap_or_default();
         let ends = Ends {
             mesh: mesh.name.to_string(),
