@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Longer lines are shown with one word a line, in a form that a shell takes as well.
+/// Longer lines are shown with one option a line, in a form that a shell takes as well.
 const WIDTH: usize = 110;
 
 /// A command line.
@@ -51,8 +51,19 @@ impl Display for Line {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let variables = self.variables.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
         let words: Vec<_> = variables.chain(self.words.iter().map(|word| quoted(word))).collect();
-        let length: usize = words.iter().map(|word| word.len() + 1).sum();
-        f.write_str(&words.join(if length > WIDTH { " \\\n      " } else { " " }))
+        let is_long = words.iter().map(|word| word.len() + 1).sum::<usize>() > WIDTH;
+        for (index, word) in words.iter().enumerate() {
+            let is_option = word.starts_with('-') && is_long;
+            f.write_str(if index == 0 {
+                ""
+            } else if is_option {
+                " \\\n      "
+            } else {
+                " "
+            })?;
+            f.write_str(word)?;
+        }
+        Ok(())
     }
 }
 
@@ -86,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_long_line_is_still_one_command() {
-        let line = (0..40).fold(Line::new(Path::new("/bin/echo")), |line, number| line.arg(format!("word-{number}")));
+        let line = (0..40).fold(Line::new(Path::new("/bin/echo")), |line, number| line.arg(format!("--word={number}")));
         let text = line.to_string();
         assert!(text.lines().count() > 1);
         let output = Line::new(Path::new("/bin/sh")).arg("-c").arg(text).run().unwrap();
