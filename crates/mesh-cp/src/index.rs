@@ -6,6 +6,7 @@
 
 mod assignments;
 mod engine;
+mod external;
 mod identity;
 mod mesh;
 mod proxy;

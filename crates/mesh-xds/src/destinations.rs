@@ -64,7 +64,8 @@ impl Destinations {
         let circuit_breaker = breaker.map(|policy| policy.conf.clone());
         let health_check = health.map(|policy| policy.conf.clone());
         if is_external(mesh, tags) {
-            let endpoints = external(mesh, tags).map(Endpoint::new).collect::<Result<_, _>>()?;
+            let endpoints =
+                external(mesh, tags).map(|service| Endpoint::new(service, proxy.metadata)).collect::<Result<_, _>>()?;
             let protocol = external_protocol(mesh, tags);
             let external =
                 External { name, protocol, endpoints, timeouts, load_balancer, circuit_breaker, health_check };

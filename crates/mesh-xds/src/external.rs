@@ -19,7 +19,7 @@ use proto::{Resource, TypeUrl};
 
 use crate::cluster::{self, HttpVersion, Policies, protocol_options};
 use crate::timeouts::Timeouts;
-use crate::{endpoints, tls, wire};
+use crate::{ProxyMetadata, endpoints, tls, wire};
 
 /// A cluster of endpoints outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,19 +48,32 @@ pub(crate) struct Tls {
     server_name: String,
     allow_renegotiation: bool,
     verify_name: bool,
-    ca: Option<Bytes>,
+    ca: Option<Authorities>,
     certificate: Option<(Bytes, Bytes)>,
 }
 
+/// Who may have signed a server's certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Authorities {
+    /// PEM.
+    Given(Bytes),
+    /// A file on the proxy's machine.
+    System(String),
+}
+
 impl Endpoint {
-    /// The endpoint of a service, or why it cannot be used.
-    pub(crate) fn new(service: &ExternalService) -> Result<Self, &'static str> {
+    /// The endpoint of a service, or why it cannot be used. Without an authority of its own a server is
+    /// verified with those of the proxy's machine.
+    pub(crate) fn new(service: &ExternalService, metadata: &ProxyMetadata) -> Result<Self, &'static str> {
         let tls = match &service.tls {
             Some(tls) if tls.enabled => Some(Tls {
                 server_name: tls.server_name.clone().unwrap_or_else(|| service.host.clone()),
                 allow_renegotiation: tls.allow_renegotiation,
                 verify_name: !tls.skip_hostname_verification,
-                ca: tls.ca.as_ref().map(bytes).transpose()?,
+                ca: match &tls.ca {
+                    Some(ca) => Some(Authorities::Given(bytes(ca)?)),
+                    None => metadata.system_ca_path.clone().map(Authorities::System),
+                },
                 certificate: match (&tls.cert, &tls.key) {
                     (Some(cert), Some(key)) => Some((bytes(cert)?, bytes(key)?)),
                     _ => None,
@@ -162,9 +175,14 @@ impl Tls {
         })
     }
 
-    /// Verified against the given authority, as in the reference; without one the server is not verified.
+    /// As in the reference, a server is not verified when the proxy's machine has no authorities either.
     fn validation(&self) -> Option<CertificateValidationContext> {
-        let ca = self.ca.as_ref()?;
+        let trusted = match self.ca.as_ref()? {
+            Authorities::Given(pem) => inline(pem),
+            Authorities::System(path) => {
+                DataSource { specifier: Some(data_source::Specifier::Filename(path.clone())), ..DataSource::default() }
+            }
+        };
         let kind = if wire::is_ip(&self.server_name) { SanType::IpAddress } else { SanType::Dns };
         let name = SubjectAltNameMatcher {
             san_type: kind as i32,
@@ -172,7 +190,7 @@ impl Tls {
             ..SubjectAltNameMatcher::default()
         };
         Some(CertificateValidationContext {
-            trusted_ca: Some(inline(ca)),
+            trusted_ca: Some(trusted),
             match_typed_subject_alt_names: self.verify_name.then_some(name).into_iter().collect(),
             ..CertificateValidationContext::default()
         })

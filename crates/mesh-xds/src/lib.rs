@@ -57,6 +57,8 @@ pub struct ProxyMetadata {
     pub access_log_socket: Option<String>,
     /// `dataplane.readinessReporter.port`
     pub readiness_port: Option<u16>,
+    /// `systemCaPath`: authorities of the proxy's machine, for services outside the mesh.
+    pub system_ca_path: Option<String>,
     /// `features`
     pub features: Vec<String>,
     /// `version.kumaDp.version`

@@ -62,8 +62,11 @@ impl DpServer {
             warn!(mesh = %proxy.mesh, dataplane = %proxy.name, "The bootstrap request has no token, only its path");
             return Ok(dataplane);
         }
-        self.registrar.authenticate(proxy, token, dataplane.as_deref(), workload.as_deref()).await?;
-        Ok(dataplane)
+        match self.registrar.authenticate(proxy, token, dataplane.as_deref(), workload.as_deref()).await {
+            // What the token demands cannot be held against a Dataplane that is not there yet.
+            Err(Denied::WrongToken(_)) if dataplane.is_none() => Ok(None),
+            checked => checked.map(|()| dataplane),
+        }
     }
 
     fn params(&self, headers: &HeaderMap, dataplane: &Dataplane) -> Result<BootstrapParams, Refusal> {
@@ -89,7 +92,7 @@ impl DpServer {
 
 fn refusal(denied: &Denied) -> Refusal {
     let status = match denied {
-        Denied::NoToken | Denied::BadToken(_) | Denied::Invalid(_) | Denied::NoMesh(_) => {
+        Denied::NoToken | Denied::BadToken(_) | Denied::WrongToken(_) | Denied::Invalid(_) | Denied::NoMesh(_) => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         Denied::Resource(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -51,6 +51,7 @@ impl Introduction {
                     Some(mesh_xds::bootstrap::access_log_socket(&workdir, name, mesh))
                 }),
                 readiness_port: port("dataplane.readinessReporter.port"),
+                system_ca_path: text("systemCaPath").filter(|path| !path.is_empty()),
                 features: features.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
                 dp_version: within("/kumaDp/version"),
                 envoy_version: within("/envoy/version"),

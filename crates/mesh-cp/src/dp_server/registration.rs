@@ -29,9 +29,12 @@ pub enum Denied {
     /// It showed no token.
     #[error("a dataplane token is required; generate one with `kumactl generate dataplane-token`")]
     NoToken,
-    /// Its token is not good for what it wants to be.
+    /// Its token is not good at all.
     #[error("{0}")]
     BadToken(String),
+    /// Its token is good, but not for what it wants to be.
+    #[error("{0}")]
+    WrongToken(String),
     /// What it says of itself is not valid.
     #[error("the proxy's description is not valid: {}", .0.to_string().replace('\n', "; "))]
     Invalid(#[from] Problems),
@@ -74,6 +77,7 @@ impl Registrar {
         let dataplane = dataplane.unwrap_or(&unknown);
         match self.tokens.validate_dataplane(token, &proxy.mesh, &proxy.name, dataplane, workload).await {
             Err(Reason::Store(error)) => Err(Denied::Resource(error)),
+            Err(Reason::Mismatch(reason)) => Err(Denied::WrongToken(reason)),
             Err(reason) => Err(Denied::BadToken(report(&reason))),
             Ok(()) => Ok(()),
         }

@@ -136,7 +136,7 @@ impl Drop for ProxySession {
 
 fn status(denied: &Denied) -> Status {
     let code = match denied {
-        Denied::NoToken | Denied::BadToken(_) => Code::Unauthenticated,
+        Denied::NoToken | Denied::BadToken(_) | Denied::WrongToken(_) => Code::Unauthenticated,
         Denied::Invalid(_) => Code::InvalidArgument,
         Denied::NoMesh(_) => Code::NotFound,
         Denied::Resource(_) => Code::Unavailable,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use base::{Problems, report};
+use base::{Problems, Secret, report};
 use jiff::Timestamp;
 use mesh_model::Resource;
 use mesh_model::mesh::CaBackend;
@@ -86,7 +86,8 @@ impl Engine {
     fn put(&mut self, record: &Arc<Record>) {
         let key = &record.draft.key;
         if &*key.collection == "Secret" {
-            self.secret_changed(key);
+            let data = resources::spec_value(record)["data"].as_str().map(Secret::new);
+            self.state(&key.scope).set_secret(&key.name, data);
             return;
         }
         if !RELEVANT.contains(&&*key.collection) || self.known.get(key) == Some(&record.revision) {
@@ -102,7 +103,9 @@ impl Engine {
 
     fn delete(&mut self, key: &Key) {
         if &*key.collection == "Secret" {
-            self.secret_changed(key);
+            if let Some(state) = self.meshes.get_mut(&key.scope) {
+                state.set_secret(&key.name, None);
+            }
             return;
         }
         if self.known.remove(key).is_none() {
@@ -111,12 +114,6 @@ impl Engine {
         let mesh = if &*key.collection == "Mesh" { &key.name } else { &key.scope };
         if let Some(state) = self.meshes.get_mut(mesh) {
             state.delete(&key.collection, &key.name);
-        }
-    }
-
-    fn secret_changed(&mut self, key: &Key) {
-        if let Some(state) = self.meshes.get_mut(&key.scope) {
-            state.secret_changed();
         }
     }
 
@@ -147,7 +144,7 @@ impl Engine {
 
     pub(super) fn retry_authority(&mut self, mesh: &str) {
         if let Some(state) = self.meshes.get_mut(mesh) {
-            state.secret_changed();
+            state.retry_authority();
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use base::Secret;
 use jiff::Timestamp;
 use mesh_model::context::{Policies, PolicySet};
 use mesh_model::mesh::CaBackend;
@@ -19,7 +20,7 @@ use super::assignments::{Assignments, Swap};
 use super::engine::Flushed;
 use super::identity::{Authority, Issued};
 use super::proxy::Connected;
-use super::{ProxyId, Views};
+use super::{ProxyId, Views, external};
 
 #[derive(Debug)]
 pub(super) struct MeshState {
@@ -31,6 +32,8 @@ pub(super) struct MeshState {
     policies: BTreeMap<(&'static str, Arc<str>), Resource>,
     proxies: HashMap<Arc<str>, Connected>,
     assignments: Assignments,
+    /// `data` (base64) of the mesh's secrets, for what refers to them by name.
+    secrets: HashMap<Arc<str>, Secret>,
     authority: Option<Authority>,
     cache: Cache,
     dirty: Dirty,
@@ -63,6 +66,7 @@ impl MeshState {
             policies: BTreeMap::new(),
             proxies: HashMap::new(),
             assignments: Assignments::default(),
+            secrets: HashMap::new(),
             authority: None,
             cache: Cache::default(),
             dirty: Dirty::default(),
@@ -70,7 +74,11 @@ impl MeshState {
     }
 
     pub(super) fn is_vacant(&self) -> bool {
-        !self.exists && self.proxies.is_empty() && self.dataplanes.is_empty() && self.policies.is_empty()
+        !self.exists
+            && self.secrets.is_empty()
+            && self.proxies.is_empty()
+            && self.dataplanes.is_empty()
+            && self.policies.is_empty()
     }
 
     pub(super) fn put(&mut self, resource: Resource) {
@@ -131,8 +139,20 @@ impl MeshState {
         self.dirty.proxies.insert(Arc::clone(name));
     }
 
-    /// A secret of the mesh changed; the authority may come from it.
-    pub(super) fn secret_changed(&mut self) {
+    /// A secret of the mesh was written or, for `None`, deleted.
+    pub(super) fn set_secret(&mut self, name: &Arc<str>, data: Option<Secret>) {
+        match data {
+            Some(data) => drop(self.secrets.insert(Arc::clone(name), data)),
+            None => drop(self.secrets.remove(name)),
+        }
+        if !self.context.external_services.is_empty() {
+            self.policies_changed();
+        }
+        self.retry_authority();
+    }
+
+    /// The authority may come from a secret that changed, or be there now.
+    pub(super) fn retry_authority(&mut self) {
         if self.context.mesh.enabled_ca().is_some() {
             self.dirty.authority = true;
         }
@@ -189,13 +209,11 @@ impl MeshState {
         let mut memo = HashMap::new();
         let mut proxies = std::mem::take(&mut self.proxies);
         for (name, proxy) in &mut proxies {
-            if dirty.all || dirty.proxies.contains(name) || proxy.depends_on(&dirty.protocols) {
+            let concerned = dirty.all || dirty.proxies.contains(name) || proxy.depends_on(&dirty.protocols);
+            if concerned || proxy.rotation_due(now) {
                 self.rebuild(name, proxy, now, flushed);
             } else if !swap.is_empty() {
                 proxy.swap_endpoints(swap, &mut memo);
-            }
-            if proxy.rotation_due(now) {
-                self.rotate(name, proxy, now, flushed);
             }
             if let Some(due) = proxy.rotate_at() {
                 flushed.next_rotation = Some(flushed.next_rotation.map_or(due, |other| other.min(due)));
@@ -215,12 +233,13 @@ impl MeshState {
         );
         let mut view = View::default();
         let mut by_kind: [Vec<Arc<Encoded>>; TypeUrl::ALL.len()] = Default::default();
-        for resource in built.resources {
-            by_kind[resource.kind as usize].push(resource);
-        }
         by_kind[TypeUrl::Endpoint as usize] =
             built.endpoints.iter().map(|key| self.assignments.get(&self.context, key)).collect();
         by_kind[TypeUrl::Secret as usize] = self.secrets(name, &dataplane, proxy, &built.secrets, now, flushed);
+        // After the generated ones, because the last of a name stays and users' own words count.
+        for resource in built.resources {
+            by_kind[resource.kind as usize].push(resource);
+        }
         for (kind, resources) in TypeUrl::ALL.into_iter().zip(by_kind) {
             view.set(kind, self.assignments.intern(TypeSet::new(resources)));
         }
@@ -269,12 +288,6 @@ impl MeshState {
         secrets
     }
 
-    fn rotate(&self, name: &Arc<str>, proxy: &mut Connected, now: Timestamp, flushed: &mut Flushed) {
-        let Some(dataplane) = self.dataplanes.get(name).cloned() else { return };
-        let secrets = self.secrets(name, &dataplane, proxy, &[SecretKey::MeshCa, SecretKey::Identity], now, flushed);
-        proxy.publish_secrets(TypeSet::new(secrets));
-    }
-
     fn backends(&self) -> Vec<String> {
         let backends = self.context.mesh.mtls.iter().flat_map(|mtls| &mtls.backends);
         backends.map(|backend| backend.name.clone()).collect()
@@ -300,7 +313,10 @@ impl MeshState {
                 Spec::RateLimit(policy) => push(&mut set.rate_limits, resource, policy),
                 Spec::TrafficTrace(policy) => push(&mut set.traffic_traces, resource, policy),
                 Spec::ProxyTemplate(policy) => push(&mut set.proxy_templates, resource, policy),
-                Spec::ExternalService(service) => push(&mut self.context.external_services, resource, service),
+                Spec::ExternalService(service) => {
+                    let service = external::with_secrets(service, &self.secrets);
+                    push(&mut self.context.external_services, resource, &service);
+                }
                 Spec::Mesh(_) | Spec::Dataplane(_) | Spec::Other => {}
             }
         }

@@ -65,10 +65,6 @@ impl Connected {
         }
     }
 
-    pub(super) fn publish_secrets(&self, secrets: TypeSet) {
-        self.publish_set(TypeUrl::Secret, Arc::new(secrets));
-    }
-
     /// Replaces endpoint assignments; proxies with equal sets share the new one through `memo`.
     pub(super) fn swap_endpoints(&self, swap: &Swap, memo: &mut Replaced) {
         let old = Arc::clone(self.current().get(TypeUrl::Endpoint));
@@ -77,14 +73,8 @@ impl Connected {
             (old, new)
         });
         if let Some(new) = new {
-            self.publish_set(TypeUrl::Endpoint, Arc::clone(new));
-        }
-    }
-
-    fn publish_set(&self, kind: TypeUrl, set: Arc<TypeSet>) {
-        let mut view = View::clone(&self.current());
-        if view.is_ready() {
-            view.set(kind, set);
+            let mut view = View::clone(&self.current());
+            view.set(TypeUrl::Endpoint, Arc::clone(new));
             self.publish(view);
         }
     }
