@@ -53,15 +53,13 @@ impl Display for Line {
         let words: Vec<_> = variables.chain(self.words.iter().map(|word| quoted(word))).collect();
         let is_long = words.iter().map(|word| word.len() + 1).sum::<usize>() > WIDTH;
         for (index, word) in words.iter().enumerate() {
-            let is_option = word.starts_with('-') && is_long;
-            f.write_str(if index == 0 {
-                ""
-            } else if is_option {
-                " \\\n      "
-            } else {
-                " "
-            })?;
-            f.write_str(word)?;
+            let is_break = is_long && (word.starts_with('-') || index <= self.variables.len());
+            let separator = match index {
+                0 => "",
+                _ if is_break => " \\\n      ",
+                _ => " ",
+            };
+            write!(f, "{separator}{word}")?;
         }
         Ok(())
     }

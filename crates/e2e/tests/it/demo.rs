@@ -87,6 +87,8 @@ async fn what_the_demo_recommends_works_until_ctrl_c() -> Result<()> {
     ensure!(demo.started().len() == PROCESSES, "{:?}", demo.started());
     let output = demo.process.output();
     let (_, recommended) = output.split_once("What to try next").context("no recommendations")?;
+    // Long lines are broken as a shell allows it.
+    let recommended = recommended.replace(" \\\n      ", " ");
     let lines: Vec<_> = recommended.lines().filter_map(|line| line.strip_prefix("  $ ")).collect();
     ensure!(lines.len() > 5, "{output}");
     for line in lines {
