@@ -1,6 +1,7 @@
 //! One binary, so that the cases link once; a semaphore keeps the number of meshes at a time small.
 
 mod demo;
+mod documents;
 mod examples;
 mod launcher;
 mod mesh;
