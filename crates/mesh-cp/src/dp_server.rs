@@ -4,6 +4,8 @@ mod bootstrap;
 mod node;
 mod registration;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +15,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::post;
 use base::Clock;
+use pki::CertificateInfo;
 use runtime::tasks::Tasks;
 
 pub use registration::Denied;
@@ -39,7 +42,7 @@ pub struct Settings {
     pub xds_port: u16,
     /// Time a connection attempt of a proxy may take.
     pub xds_connect_timeout: Duration,
-    /// PEM of what proxies verify this control plane with.
+    /// PEM of this control plane's certificate, which proxies verify it with unless they bring an authority.
     pub ca_pem: String,
     /// Where proxies' admin interfaces listen.
     pub admin_address: String,
@@ -53,6 +56,8 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct DpServer {
     settings: Settings,
+    /// What `settings.ca_pem` says of itself; `None` when it is not readable.
+    certificate: Option<CertificateInfo>,
     index: Index,
     insights: Arc<Insights>,
     registrar: Registrar,
@@ -75,7 +80,8 @@ impl DpServer {
     ) -> Arc<Self> {
         let registrar = Registrar::new(resources, tokens, settings.authenticate);
         let sessions = AtomicU64::new(1);
-        Arc::new(Self { settings, index, insights, registrar, clock, tasks, sessions })
+        let certificate = CertificateInfo::from_pem(&settings.ca_pem).ok();
+        Arc::new(Self { settings, certificate, index, insights, registrar, clock, tasks, sessions })
     }
 
     /// `POST /bootstrap` and the aggregated discovery service.

@@ -70,13 +70,10 @@ impl DpServer {
     }
 
     fn params(&self, headers: &HeaderMap, dataplane: &Dataplane) -> Result<BootstrapParams, Refusal> {
-        let asked = || headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(host_of);
-        let host = self.settings.xds_host.clone().or_else(|| asked().map(str::to_owned)).ok_or_else(|| {
-            (
-                StatusCode::BAD_REQUEST,
-                "the request has no Host header to derive the control plane's address from".to_owned(),
-            )
-        })?;
+        let host = match &self.settings.xds_host {
+            Some(host) => host.clone(),
+            None => self.asked_host(headers).map_err(|reason| (StatusCode::BAD_REQUEST, reason))?,
+        };
         Ok(BootstrapParams {
             xds_host: host,
             xds_port: self.settings.xds_port,
@@ -87,6 +84,26 @@ impl DpServer {
             default_admin_port: self.settings.admin_port,
             admin_access_log_path: self.settings.admin_access_log.clone(),
         })
+    }
+
+    /// The host that the request was sent to. Envoy will connect to the same and verify the certificate for it:
+    /// what would fail there again and again, without an end and only in its log, is said here.
+    fn asked_host(&self, headers: &HeaderMap) -> Result<String, String> {
+        let authority = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = authority
+            .map(host_of)
+            .ok_or_else(|| "the request has no Host header to derive the control plane's address from".to_owned())?;
+        match &self.certificate {
+            Some(certificate) if !certificate.covers_host(host) => {
+                let addresses = certificate.ip_addresses.iter().map(ToString::to_string);
+                let names: Vec<_> = certificate.dns_names.iter().cloned().chain(addresses).collect();
+                Err(format!(
+                    "the proxy connects to the control plane as {host:?}, but the control plane's certificate is for {}; use one of these as --cp-address, or give the control plane a certificate for {host:?} (general.tlsCertFile, KUMA_GENERAL_TLS_CERT_FILE)",
+                    names.join(", ")
+                ))
+            }
+            _ => Ok(host.to_owned()),
+        }
     }
 }
 
