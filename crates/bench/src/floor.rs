@@ -11,7 +11,6 @@ use anyhow::{Context as _, Result};
 use rustix::event::epoll;
 use rustix::time::{ClockId, clock_gettime};
 
-
 /// What one round over all sockets took.
 #[derive(Clone, Debug)]
 pub(crate) struct Floor {

@@ -160,7 +160,7 @@ async fn changes(args: &XdsArgs, server: &Server, fleet: &Fleet, pid: u32) -> Re
     // The acknowledgements of the last change are still to be read.
     rest(Duration::from_millis(200)).await;
     let count = u32::try_from((args.changes * fleet.size()).max(1))?;
-    let cpu = (usage::cpu(pid)? - cpu_before) / count;
+    let cpu = usage::cpu(pid)?.saturating_sub(cpu_before) / count;
     from_sent.sort_unstable();
     from_answered.sort_unstable();
     Ok(Changes { from_sent, from_answered, cpu, bytes })
@@ -173,7 +173,7 @@ async fn idle(pid: u32, time: Duration) -> Result<f64> {
     }
     let before = usage::cpu(pid)?;
     rest(time).await;
-    Ok((usage::cpu(pid)? - before).as_secs_f64() / time.as_secs_f64())
+    Ok(usage::cpu(pid)?.saturating_sub(before).as_secs_f64() / time.as_secs_f64())
 }
 
 /// Memory of a launcher next to its Envoy, in bytes.
