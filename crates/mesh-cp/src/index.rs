@@ -5,6 +5,7 @@
 //! the reading and writing of streams.
 
 mod assignments;
+mod concern;
 mod engine;
 mod external;
 mod identity;

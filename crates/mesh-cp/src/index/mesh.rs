@@ -9,7 +9,7 @@ use mesh_model::context::{Policies, PolicySet};
 use mesh_model::mesh::CaBackend;
 use mesh_model::policy::Named;
 use mesh_model::tags::SERVICE;
-use mesh_model::{Dataplane, Mesh, MeshContext, Resource, Spec};
+use mesh_model::{Dataplane, Kind, Mesh, MeshContext, Resource, Spec};
 use mesh_xds::{Cache, Proxy, ProxyMetadata, SecretKey};
 use pki::ca::CertificateAuthority;
 use proto::{Resource as Encoded, TypeUrl};
@@ -17,6 +17,7 @@ use tracing::error;
 use xds::{TypeSet, View};
 
 use super::assignments::{Assignments, Swap};
+use super::concern::Concern;
 use super::engine::Flushed;
 use super::identity::{Authority, Issued};
 use super::proxy::Connected;
@@ -37,13 +38,15 @@ pub(super) struct MeshState {
     authority: Option<Authority>,
     cache: Cache,
     dirty: Dirty,
+    /// Proxies built since what nobody uses any more was last dropped.
+    built_since_sweep: usize,
 }
 
 /// What changed since the last flush.
 #[derive(Debug, Default)]
 struct Dirty {
-    /// The mesh or a policy: every proxy is built anew.
-    all: bool,
+    /// Whom the mesh or a policy concerns.
+    concern: Concern,
     /// The policies in `context` are not those of `policies`.
     policies: bool,
     /// The certificate authority has to be resolved (again).
@@ -70,6 +73,7 @@ impl MeshState {
             authority: None,
             cache: Cache::default(),
             dirty: Dirty::default(),
+            built_since_sweep: 0,
         }
     }
 
@@ -87,8 +91,12 @@ impl MeshState {
             Spec::Dataplane(dataplane) => self.set_dataplane(&resource.meta.name, Some(dataplane)),
             Spec::Other => {}
             _ => {
-                self.policies.insert((resource.meta.kind.name, Arc::clone(&resource.meta.name)), resource);
-                self.policies_changed();
+                self.dirty.concern.add(&resource);
+                let key = (resource.meta.kind.name, Arc::clone(&resource.meta.name));
+                if let Some(old) = self.policies.insert(key, resource) {
+                    self.dirty.concern.add(&old);
+                }
+                self.dirty.policies = true;
             }
         }
     }
@@ -98,12 +106,15 @@ impl MeshState {
             "Mesh" => {
                 self.exists = false;
                 self.authority = None;
-                self.dirty.all = true;
+                self.dirty.concern.everybody();
             }
             "Dataplane" => self.set_dataplane(name, None),
             _ => {
-                self.policies.retain(|(held, of), _| *held != kind || of != name);
-                self.policies_changed();
+                let Some(kind) = Kind::by_name(kind) else { return };
+                if let Some(old) = self.policies.remove(&(kind.name, Arc::clone(name))) {
+                    self.dirty.concern.add(&old);
+                    self.dirty.policies = true;
+                }
             }
         }
     }
@@ -114,12 +125,7 @@ impl MeshState {
         }
         self.exists = true;
         self.context.mesh = mesh;
-        self.dirty.all = true;
-    }
-
-    fn policies_changed(&mut self) {
-        self.dirty.policies = true;
-        self.dirty.all = true;
+        self.dirty.concern.everybody();
     }
 
     fn set_dataplane(&mut self, name: &Arc<str>, after: Option<&Arc<Dataplane>>) {
@@ -146,7 +152,8 @@ impl MeshState {
             None => drop(self.secrets.remove(name)),
         }
         if !self.context.external_services.is_empty() {
-            self.policies_changed();
+            self.dirty.policies = true;
+            self.dirty.concern.everybody();
         }
         self.retry_authority();
     }
@@ -166,7 +173,7 @@ impl MeshState {
             return;
         }
         self.authority = Some(Authority::new(&self.name, backend.clone(), authority));
-        self.dirty.all = true;
+        self.dirty.concern.everybody();
     }
 
     pub(super) fn connect(&mut self, name: &Arc<str>, session: u64, metadata: ProxyMetadata) -> Views {
@@ -199,7 +206,9 @@ impl MeshState {
         }
         let swap = self.assignments.refresh(&self.context, &dirty.services);
         self.publish(&dirty, &swap, now, flushed);
-        if dirty.all {
+        // Looking through everything costs as much as building it: once for each time all has been built.
+        if self.built_since_sweep > 0 && self.built_since_sweep >= self.proxies.len() {
+            self.built_since_sweep = 0;
             self.cache.sweep();
             self.assignments.sweep(self.proxies.values().flat_map(|proxy| &proxy.endpoints));
         }
@@ -209,7 +218,9 @@ impl MeshState {
         let mut memo = HashMap::new();
         let mut proxies = std::mem::take(&mut self.proxies);
         for (name, proxy) in &mut proxies {
-            let concerned = dirty.all || dirty.proxies.contains(name) || proxy.depends_on(&dirty.protocols);
+            let concerned = dirty.proxies.contains(name)
+                || proxy.depends_on(&dirty.protocols)
+                || self.dataplanes.get(name).is_some_and(|dataplane| dirty.concern.includes(dataplane));
             if concerned || proxy.rotation_due(now) {
                 self.rebuild(name, proxy, now, flushed);
             } else if !swap.is_empty() {
@@ -227,6 +238,7 @@ impl MeshState {
             // Not declared yet, or not any more: the proxy keeps what it has and waits.
             return;
         };
+        self.built_since_sweep += 1;
         let built = mesh_xds::build(
             &Proxy { mesh: &self.context, name, dataplane: &dataplane, metadata: &proxy.metadata },
             &mut self.cache,

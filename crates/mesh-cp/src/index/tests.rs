@@ -289,6 +289,38 @@ async fn a_change_that_means_nothing_for_a_proxy_sends_nothing() {
 }
 
 #[tokio::test]
+async fn a_policy_concerns_those_whom_it_selects_before_or_after() {
+    let mut world = World::with_web().await;
+    let outbound = json!([{ "port": 9002, "tags": { "kuma.io/service": "backend" } }]);
+    world.put("Dataplane", "other", dataplane("other", 8003, &outbound)).await;
+    let (mut web, mut other) = (world.connect("web"), world.connect("other"));
+    world.flush();
+    let breaker = |source: &str, limit: u32| {
+        json!({
+            "sources": [{ "match": { "kuma.io/service": source } }],
+            "destinations": [{ "match": { "kuma.io/service": "backend" } }],
+            "conf": { "thresholds": { "maxConnections": limit } },
+        })
+    };
+    let mut changed = |world: &mut World| {
+        world.flush();
+        let changed = (web.has_changed().unwrap(), other.has_changed().unwrap());
+        web.mark_unchanged();
+        other.mark_unchanged();
+        changed
+    };
+    changed(&mut world);
+    world.put("CircuitBreaker", "cb", breaker("web", 7)).await;
+    assert_eq!(changed(&mut world), (true, false));
+    world.put("CircuitBreaker", "cb", breaker("other", 7)).await;
+    assert_eq!(changed(&mut world), (true, true));
+    world.put("CircuitBreaker", "cb", breaker("*", 8)).await;
+    assert_eq!(changed(&mut world), (true, true));
+    world.delete("CircuitBreaker", "cb").await;
+    assert_eq!(changed(&mut world), (true, true));
+}
+
+#[tokio::test]
 async fn a_raw_resource_that_is_wrong_is_reported_until_it_is_mended() {
     let mut world = World::with_web().await;
     let views = world.connect("web");
