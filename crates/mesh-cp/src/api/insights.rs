@@ -272,9 +272,11 @@ async fn services(api: &Api, mesh: Option<&str>) -> Result<Vec<Value>, ApiError>
     for record in records(api, kind("ExternalService"), mesh).await? {
         let Ok(Spec::ExternalService(service)) = from_record(&record).map(|resource| resource.spec) else { continue };
         let (mesh, name) = (&*record.draft.key.scope, mesh_model::tags::service(&service.tags));
-        items
-            .entry((mesh.to_owned(), name.to_owned()))
-            .or_insert_with(|| service_insight(mesh, name, "external", Stat::default(), &record, &service.tags));
+        items.entry((mesh.to_owned(), name.to_owned())).or_insert_with(|| {
+            let mut insight = service_insight(mesh, name, "external", Stat::default(), &record, &service.tags);
+            insight["addressPort"] = spec_value(&record)["networking"]["address"].clone();
+            insight
+        });
     }
     Ok(items.into_values().collect())
 }
@@ -289,7 +291,9 @@ fn internal_service(api: &Api, mesh: &str, name: &str, proxies: &[&Proxy]) -> Va
     let tags = Tags::new();
     let stat = Stat::of(proxies.iter().copied());
     let mut insight = service_insight(mesh, name, kind, stat, record, &tags);
-    insight["addressPort"] = format!("{name}.mesh:80").into();
+    if kind == "internal" {
+        insight["addressPort"] = format!("{name}.mesh:80").into();
+    }
     insight["modificationTime"] = api.now().to_string().into();
     let mut issued: BTreeMap<&str, usize> = BTreeMap::new();
     for backend in proxies.iter().filter_map(|proxy| proxy.at("/mTLS/issuedBackend").and_then(Value::as_str)) {

@@ -131,9 +131,12 @@ fn add(set: &mut PolicySet, record: &Record, spec: Spec) {
     }
 }
 
-/// The places of a proxy that at least one policy applies to.
+/// The places of a proxy that at least one policy applies to, first the proxy as a whole.
 fn attachments(set: &PolicySet, dataplane: &Dataplane) -> Vec<Attachment> {
-    let mut all = Vec::new();
+    let mut whole = Attachment::new("dataplane", String::new(), "");
+    whole.add("TrafficTrace", matching::dataplane(&set.traffic_traces, dataplane));
+    whole.add("ProxyTemplate", matching::dataplane(&set.proxy_templates, dataplane));
+    let mut all = vec![whole];
     for inbound in &dataplane.inbounds {
         let mut one = Attachment::new(
             "inbound",
@@ -161,10 +164,6 @@ fn attachments(set: &PolicySet, dataplane: &Dataplane) -> Vec<Attachment> {
         one.add_outbound("TrafficLog", &set.traffic_logs, dataplane, service);
         all.push(one);
     }
-    let mut one = Attachment::new("dataplane", String::new(), "");
-    one.add("TrafficTrace", matching::dataplane(&set.traffic_traces, dataplane));
-    one.add("ProxyTemplate", matching::dataplane(&set.proxy_templates, dataplane));
-    all.push(one);
     all.retain(|one| !one.matched.is_empty());
     all
 }

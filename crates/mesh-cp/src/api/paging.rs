@@ -124,20 +124,20 @@ fn pairs(parts: &Parts) -> Result<Vec<(String, String)>, ApiError> {
 fn size(value: &str) -> Result<usize, ApiError> {
     let invalid =
         |message: String| ApiError::field("Could not retrieve resources", "Invalid page size", "size", message);
-    match value.parse::<usize>() {
-        Ok(0) => Err(invalid("must be greater than 0".to_owned())),
-        Ok(size) if size > MAX_SIZE => {
-            Err(invalid(format!("Invalid page size of {size}. Maximum page size is {MAX_SIZE}")))
-        }
-        Ok(size) => Ok(size),
-        Err(_) => Err(invalid("Invalid format".to_owned())),
+    match value.parse::<i64>() {
+        Err(_) => Err(invalid("invalid format".to_owned())),
+        Ok(..=0) => Err(invalid("must be greater than 0".to_owned())),
+        Ok(size) => usize::try_from(size)
+            .ok()
+            .filter(|size| *size <= MAX_SIZE)
+            .ok_or_else(|| invalid(format!("invalid page size of {size}. Maximum page size is {MAX_SIZE}"))),
     }
 }
 
 fn offset(value: &str) -> Result<usize, ApiError> {
     value
         .parse()
-        .map_err(|_| ApiError::field("Could not retrieve resources", "Invalid offset", "offset", "Invalid format"))
+        .map_err(|_| ApiError::field("Could not retrieve resources", "Invalid offset", "offset", "invalid format"))
 }
 
 fn tag(value: &str) -> Result<(String, String), ApiError> {

@@ -92,6 +92,11 @@ async fn insights_count_proxies_by_state() {
         [status("web"), status("db"), status("httpbin")],
         ["partially_degraded", "partially_degraded", "not_available"]
     );
+    let address = |name: &str| {
+        let all = services["items"].as_array().unwrap();
+        all.iter().find(|one| one["name"] == name).unwrap()["addressPort"].clone()
+    };
+    assert_eq!((address("db"), address("httpbin")), (json!("db.mesh:80"), json!("httpbin.org:80")));
     let one = api.get("/meshes/default/service-insights/web").await.json;
     assert_eq!(one["dataplanes"], json!({ "total": 2, "online": 1, "offline": 1 }));
     assert_eq!(api.get("/service-insights?type=external").await.json["total"], 1);
@@ -128,9 +133,15 @@ async fn policies_can_be_inspected_from_both_sides() {
     assert_eq!((&of_db["items"][0]["type"], &of_db["items"][0]["name"]), (&json!("inbound"), &json!("10.0.0.1:81:82")));
     assert_eq!(of_db["items"][0]["matchedPolicies"]["TrafficPermission"][0]["name"], "p");
 
+    let template = json!({
+        "type": "ProxyTemplate", "mesh": "default", "name": "t",
+        "selectors": from_web, "conf": { "imports": ["default-proxy"] },
+    });
+    let put = api.put("/meshes/default/proxytemplates/t", &template).await;
+    assert_eq!(put.status, 201, "{}", put.text);
     let of_web = api.get("/meshes/default/dataplanes/web-1/policies").await.json;
     let types: Vec<_> = of_web["items"].as_array().unwrap().iter().map(|item| item["type"].clone()).collect();
-    assert_eq!(types, ["outbound", "service"]);
+    assert_eq!(types, ["dataplane", "outbound", "service"]);
 
     let by_permission = api.get("/meshes/default/traffic-permissions/p/dataplanes").await.json;
     assert_eq!(by_permission["items"][0]["dataplane"], json!({ "mesh": "default", "name": "db-1" }));
