@@ -1,6 +1,6 @@
 //! Tags: what a proxy says of itself and what policies select by.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
 /// The tag that names a service.
 pub const SERVICE: &str = "kuma.io/service";
@@ -10,8 +10,120 @@ pub const PROTOCOL: &str = "kuma.io/protocol";
 pub const ZONE: &str = "kuma.io/zone";
 
 /// Tags in canonical form: older dialects' `service` and `protocol` are spelled [`SERVICE`] and
-/// [`PROTOCOL`]. Sorted, because names and hashes are made of them.
-pub type Tags = BTreeMap<String, String>;
+/// [`PROTOCOL`]. Sorted by key, because names and hashes are made of them.
+///
+/// A sorted list: nearly all have one to five entries, and a proxy that consumes hundreds of services holds
+/// hundreds of them.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tags(Vec<(String, String)>);
+
+impl Tags {
+    /// Without any tag.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    fn position(&self, key: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(held, _)| held.as_str().cmp(key))
+    }
+
+    /// The value of a tag.
+    pub fn get(&self, key: &str) -> Option<&String> {
+        self.position(key).ok().map(|index| &self.0[index].1)
+    }
+
+    /// Whether there is such a tag.
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.position(key).is_ok()
+    }
+
+    /// Sets a tag; returns its former value.
+    pub fn insert(&mut self, key: String, value: String) -> Option<String> {
+        match self.position(&key) {
+            Ok(index) => Some(std::mem::replace(&mut self.0[index].1, value)),
+            Err(index) => {
+                self.0.reserve_exact(1);
+                self.0.insert(index, (key, value));
+                None
+            }
+        }
+    }
+
+    /// Removes a tag; returns its value.
+    pub fn remove(&mut self, key: &str) -> Option<String> {
+        self.position(key).ok().map(|index| self.0.remove(index).1)
+    }
+
+    /// Keys and values, by key.
+    pub fn iter(&self) -> Iter<'_> {
+        self.into_iter()
+    }
+
+    /// Keys, sorted.
+    pub fn keys(&self) -> impl Iterator<Item = &String> {
+        self.iter().map(|(key, _)| key)
+    }
+
+    /// Values, by key.
+    pub fn values(&self) -> impl Iterator<Item = &String> {
+        self.iter().map(|(_, value)| value)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Of several values of one key the last stays.
+impl FromIterator<(String, String)> for Tags {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        let mut tags = Self::new();
+        for (key, value) in pairs {
+            tags.insert(key, value);
+        }
+        tags
+    }
+}
+
+impl<const N: usize> From<[(String, String); N]> for Tags {
+    fn from(pairs: [(String, String); N]) -> Self {
+        pairs.into_iter().collect()
+    }
+}
+
+/// Keys and values, by key.
+pub type Iter<'a> =
+    std::iter::Map<std::slice::Iter<'a, (String, String)>, fn(&'a (String, String)) -> (&'a String, &'a String)>;
+
+impl<'a> IntoIterator for &'a Tags {
+    type Item = (&'a String, &'a String);
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.0.iter().map(|(key, value)| (key, value))
+    }
+}
+
+impl IntoIterator for Tags {
+    type Item = (String, String);
+    type IntoIter = std::vec::IntoIter<(String, String)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl fmt::Debug for Tags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self).finish()
+    }
+}
 
 /// Application protocol of a service, as the proxies are configured for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -38,15 +38,17 @@ impl Swap {
 }
 
 impl Assignments {
-    /// The assignment of `key`, encoded unless it is known.
-    pub(super) fn get(&mut self, context: &MeshContext, key: &EndpointsKey) -> Arc<Resource> {
+    /// The assignment of `key`, encoded unless it is known. The key comes back as the one that all who use it
+    /// share.
+    pub(super) fn get(&mut self, context: &MeshContext, key: EndpointsKey) -> (EndpointsKey, Arc<Resource>) {
         let service = key.tags.get(SERVICE).map_or("", String::as_str);
-        if let Some(known) = self.by_service.get(service).and_then(|keys| keys.get(key)) {
-            return Arc::clone(known);
+        if let Some((key, known)) = self.by_service.get(service).and_then(|keys| keys.get_key_value(&key)) {
+            return (key.clone(), Arc::clone(known));
         }
-        let encoded = Arc::new(mesh_xds::endpoints(context, key));
-        self.by_service.entry(service.to_owned()).or_default().insert(key.clone(), Arc::clone(&encoded));
-        encoded
+        let encoded = Arc::new(mesh_xds::endpoints(context, &key));
+        let keys = self.by_service.entry(service.to_owned()).or_default();
+        keys.insert(key.clone(), Arc::clone(&encoded));
+        (key, encoded)
     }
 
     /// Encodes the assignments of `services` anew.

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use mesh_model::context::{Policies, PolicySet};
 use mesh_model::mesh::CaBackend;
 use mesh_model::policy::Named;
-use mesh_model::tags::SERVICE;
 use mesh_model::{Dataplane, Kind, Mesh, MeshContext, Resource, Spec};
 use mesh_xds::{Cache, Proxy, ProxyMetadata, SecretKey};
 use pki::ca::CertificateAuthority;
@@ -219,8 +218,10 @@ impl MeshState {
         let mut proxies = std::mem::take(&mut self.proxies);
         for (name, proxy) in &mut proxies {
             let concerned = dirty.proxies.contains(name)
-                || proxy.depends_on(&dirty.protocols)
-                || self.dataplanes.get(name).is_some_and(|dataplane| dirty.concern.includes(dataplane));
+                || proxy.consumes(&dirty.protocols)
+                || self.dataplanes.get(name).is_some_and(|dataplane| {
+                    consumes(dataplane, &dirty.protocols) || dirty.concern.includes(dataplane)
+                });
             if concerned || proxy.rotation_due(now) {
                 self.rebuild(name, proxy, now, flushed);
             } else if !swap.is_empty() {
@@ -245,8 +246,9 @@ impl MeshState {
         );
         let mut view = View::default();
         let mut by_kind: [Vec<Arc<Encoded>>; TypeUrl::ALL.len()] = Default::default();
-        by_kind[TypeUrl::Endpoint as usize] =
-            built.endpoints.iter().map(|key| self.assignments.get(&self.context, key)).collect();
+        let assignments = built.endpoints.into_iter().map(|key| self.assignments.get(&self.context, key));
+        (proxy.endpoints, by_kind[TypeUrl::Endpoint as usize]) = assignments.unzip();
+        proxy.endpoints.shrink_to_fit();
         by_kind[TypeUrl::Secret as usize] = self.secrets(name, &dataplane, proxy, &built.secrets, now, flushed);
         // After the generated ones, because the last of a name stays and users' own words count.
         for resource in built.resources {
@@ -255,10 +257,6 @@ impl MeshState {
         for (kind, resources) in TypeUrl::ALL.into_iter().zip(by_kind) {
             view.set(kind, self.assignments.intern(TypeSet::new(resources)));
         }
-        proxy.services =
-            built.endpoints.iter().filter_map(|key| key.tags.get(SERVICE)).map(|s| s.as_str().into()).collect();
-        proxy.services.extend(dataplane.outbounds.iter().map(|outbound| Arc::from(outbound.service())));
-        proxy.endpoints = built.endpoints;
         if proxy.problems != built.problems {
             proxy.problems.clone_from(&built.problems);
             flushed.problems.push((self.id(name), built.problems));
@@ -334,6 +332,11 @@ impl MeshState {
         }
         self.context.policies = Arc::new(set);
     }
+}
+
+/// Whether one of `services` is among those that `dataplane` consumes.
+fn consumes(dataplane: &Dataplane, services: &BTreeSet<Arc<str>>) -> bool {
+    !services.is_empty() && dataplane.outbounds.iter().any(|outbound| services.contains(outbound.service()))
 }
 
 /// The map is sorted by name, so the list is.

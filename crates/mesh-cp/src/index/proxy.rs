@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base::Problems;
 use jiff::Timestamp;
+use mesh_model::tags::SERVICE;
 use mesh_xds::{EndpointsKey, ProxyMetadata};
 use proto::TypeUrl;
 use tokio::sync::watch;
@@ -19,8 +20,6 @@ pub(super) struct Connected {
     /// The session that is served.
     pub(super) session: u64,
     pub(super) metadata: ProxyMetadata,
-    /// Services it is configured for; a change of their protocol concerns it.
-    pub(super) services: BTreeSet<Arc<str>>,
     /// Endpoint assignments it has.
     pub(super) endpoints: Vec<EndpointsKey>,
     pub(super) identity: Option<Identity>,
@@ -33,7 +32,6 @@ impl Default for Connected {
         Self {
             session: 0,
             metadata: ProxyMetadata::default(),
-            services: BTreeSet::new(),
             endpoints: Vec::new(),
             identity: None,
             problems: Problems::default(),
@@ -53,8 +51,11 @@ impl Connected {
         self.views.subscribe()
     }
 
-    pub(super) fn depends_on(&self, services: &BTreeSet<Arc<str>>) -> bool {
-        !services.is_empty() && services.iter().any(|service| self.services.contains(service))
+    /// Whether it has endpoints of one of `services`.
+    pub(super) fn consumes(&self, services: &BTreeSet<Arc<str>>) -> bool {
+        let service =
+            |key: &EndpointsKey| key.tags.get(SERVICE).is_some_and(|service| services.contains(service.as_str()));
+        !services.is_empty() && self.endpoints.iter().any(service)
     }
 
     pub(super) fn publish(&self, view: View) {

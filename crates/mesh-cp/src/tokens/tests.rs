@@ -38,7 +38,7 @@ fn claims(name: &str, tags: &[(&str, &[&str])]) -> DataplaneClaims {
 
 fn dataplane(services: &[&str]) -> Dataplane {
     let inbound = |service: &&str| mesh_model::dataplane::Inbound {
-        tags: BTreeMap::from([(SERVICE.to_owned(), (*service).to_owned())]),
+        tags: mesh_model::Tags::from([(SERVICE.to_owned(), (*service).to_owned())]),
         ..mesh_model::dataplane::Inbound::default()
     };
     Dataplane { inbounds: services.iter().map(inbound).collect(), ..Dataplane::default() }

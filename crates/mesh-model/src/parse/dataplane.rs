@@ -153,7 +153,9 @@ fn inbound_tags(inbound: &Object<'_, '_>) -> Tags {
         if !tags::is_protocol(&word) {
             protocol.problem(format!("has an invalid value {word:?}. {}", tags::PROTOCOLS));
         }
-        tags.entry(PROTOCOL.to_owned()).or_insert(word);
+        if !tags.contains_key(PROTOCOL) {
+            tags.insert(PROTOCOL.to_owned(), word);
+        }
     }
     if !tags.contains_key(SERVICE) {
         field.problem_at_key(SERVICE, "tag has to exist");

@@ -1,6 +1,6 @@
 //! What holds for every mesh.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mesh_model::dataplane::{Gateway, Inbound, Outbound, TransparentProxying};
@@ -205,7 +205,7 @@ fn tags() -> impl Strategy<Value = Tags> {
     let version = proptest::option::of(prop_oneof![Just("v1"), Just("*"), Just("&=,")]);
     (proptest::option::weighted(0.9, service), protocol, version).prop_map(|(service, protocol, version)| {
         let all = [(SERVICE, service), (PROTOCOL, Some(protocol)), ("version", version)];
-        all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))).collect::<BTreeMap<_, _>>()
+        all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))).collect()
     })
 }
 
