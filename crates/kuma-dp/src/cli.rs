@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base::Secret;
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::admin_port::AdminPort;
@@ -104,7 +105,17 @@ pub(crate) struct RunArgs {
     #[arg(long, hide = true, env = "KUMA_CONTROL_PLANE_CA_CERT")]
     pub(crate) ca_cert: Option<String>,
     /// Do not verify the control plane's certificate
-    #[arg(long, env = "KUMA_CONTROL_PLANE_TLS_SKIP_VERIFY")]
+    #[arg(
+        long,
+        env = "KUMA_CONTROL_PLANE_TLS_SKIP_VERIFY",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        hide_default_value = true,
+        value_parser = BoolishValueParser::new()
+    )]
     pub(crate) skip_verify: bool,
     /// Longest pause between two attempts to reach the control plane
     #[arg(long, hide = true, env = "KUMA_CONTROL_PLANE_RETRY_BACKOFF", default_value = "3s", value_parser = duration)]
@@ -175,6 +186,59 @@ pub(crate) struct RunArgs {
     /// Key that the metrics endpoint is served with
     #[arg(long, env = "KUMA_DATAPLANE_RUNTIME_METRICS_KEY_PATH")]
     pub(crate) metrics_key_path: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) dns: DnsArgs,
+}
+
+/// Flags about the DNS server of the mesh. There is none yet: they are taken so that command lines that turn it
+/// off, or leave it on without a need, go on to work.
+#[derive(Debug, Args)]
+pub(crate) struct DnsArgs {
+    /// Whether to run a DNS server for names of the mesh
+    #[arg(
+        id = "dns-enabled",
+        long,
+        hide = true,
+        env = "KUMA_DNS_ENABLED",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(crate) enabled: Option<bool>,
+    /// How to run it
+    #[arg(
+        id = "dns-coredns-port",
+        long,
+        hide = true,
+        aliases = [
+            "dns-envoy-port",
+            "dns-coredns-path",
+            "dns-coredns-config-template-path",
+            "dns-server-config-dir",
+            "dns-prometheus-port",
+        ]
+    )]
+    pub(crate) details: Vec<String>,
+    /// Whether it logs
+    #[arg(
+        id = "dns-enable-logging",
+        long,
+        hide = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(crate) logging: Option<bool>,
+}
+
+impl DnsArgs {
+    /// Whether somebody counts on a DNS server.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.enabled.unwrap_or(!self.details.is_empty() || self.logging == Some(true))
+    }
 }
 
 /// Variant of the discovery protocol.

@@ -24,6 +24,9 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
         path: "/proc/self".into(),
         source,
     })?;
+    if settings.wants_dns {
+        tracing::warn!("DNS of the mesh is not served by this version; flags and variables about it have no effect");
+    }
     let control_plane = ControlPlane::new(&settings.control_plane)?;
     let envoy = version::Envoy::of(&settings.envoy.binary).await?;
     let work_dir = WorkDir::new(settings.work_dir.as_deref())?;

@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) delta: bool,
     pub(crate) metrics_cert_path: Option<PathBuf>,
     pub(crate) metrics_key_path: Option<PathBuf>,
+    /// Whether somebody counts on a DNS server.
+    pub(crate) wants_dns: bool,
 }
 
 /// How to reach the control plane.
@@ -116,6 +118,7 @@ impl Settings {
             delta: args.xds_transport == XdsTransport::DeltaGrpc,
             metrics_cert_path: args.metrics_cert_path,
             metrics_key_path: args.metrics_key_path,
+            wants_dns: args.dns.is_wanted(),
         };
         problems.into_result(settings).map_err(Failure::Settings)
     }

@@ -60,3 +60,21 @@ fn wrong_values_name_flag_and_form() {
 fn a_token_is_not_printed() {
     assert!(!format!("{:?}", run(&["--dataplane-token=s3cret"])).contains("s3cret"));
 }
+
+#[test]
+fn switches_may_have_a_value() {
+    assert!(!run(&[]).skip_verify);
+    assert!(run(&["--skip-verify"]).skip_verify);
+    assert!(!run(&["--skip-verify=false"]).skip_verify);
+    assert!(refused(&["--skip-verify=maybe"]).contains("--skip-verify"));
+}
+
+#[test]
+fn flags_about_dns_are_taken_and_known_to_be_missed_only_where_it_is_wanted() {
+    let wanted = |args: &[&str]| run(args).dns.is_wanted();
+    assert!(!wanted(&[]));
+    assert!(!wanted(&["--dns-enabled=false", "--dns-coredns-port=15053", "--dns-envoy-port", "15054"]));
+    assert!(wanted(&["--dns-enabled"]));
+    assert!(wanted(&["--dns-coredns-path=/usr/bin/coredns"]));
+    assert!(wanted(&["--dns-enable-logging"]));
+}
