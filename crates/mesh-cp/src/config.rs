@@ -266,8 +266,11 @@ impl Config {
         let Loaded { value: tree, origins, mut warnings } = base::config::load::<Tree, _>(sources)?;
         let given = |path: &str| origins.get(path).is_some_and(|origin| *origin != Origin::Default);
         let (config, read) = Self::check(tree, &given, around)?;
+        let defaults = Tree::default().0;
+        // Files are often written with every default spelled out.
+        let differs = |path: &str| reader::at(&config.tree, path) != reader::at(&defaults, path);
         for path in origins.keys().filter(|path| given(path)) {
-            if !read.contains(path) && !legacy::is_old(path) {
+            if !read.contains(path) && !legacy::is_old(path) && differs(path) {
                 warnings.add(path, "is set but has no effect in this build");
             }
         }

@@ -156,10 +156,24 @@ apiServer: {port: 1, authn: {tokens: {validator: {publicKeys: [{kid: '1', key: k
 store: {type: memory, postgres: {host: db}}
 ";
     let environment = [("KUMA_STORE_TIPE".to_owned(), "memory".to_owned())];
+    // What only repeats a default changes nothing, whether it is used or not.
+    let repeated = [("KUMA_REPORTS_ENABLED".to_owned(), "false".to_owned())];
+    let (_, warnings) = Config::load(None, repeated, &Surroundings::default()).unwrap();
+    assert!(warnings.is_empty(), "{warnings}");
     let (_, warnings) = Config::load(Some(file), environment, &Surroundings::default()).unwrap();
     let paths: Vec<_> = warnings.0.iter().map(|warning| warning.path.as_str()).collect();
     assert!(paths.contains(&"apiServer.authn.tokens.validator.publicKeys"), "{warnings}");
     assert!(paths.contains(&"store.postgres.host"), "{warnings}");
     assert!(warnings.to_string().contains("KUMA_STORE_TIPE"), "{warnings}");
     assert_eq!(warnings.0.len(), 3, "{warnings}");
+}
+
+#[test]
+fn a_file_with_every_default_spelled_out_changes_nothing() {
+    let (config, warnings) = Config::load(Some(DEFAULTS), [], &Surroundings::default()).unwrap();
+    assert!(warnings.is_empty(), "{warnings}");
+    assert_eq!(config.tree, Config::with(|_| {}).unwrap().tree);
+    for key in ["proxy.gateway.globalDownstreamMaxConnections", "runtime.kubernetes.injector.ebpf.enabled"] {
+        assert!(reader::at(&config.tree, key).is_some(), "{key} is a key of the product");
+    }
 }
