@@ -11,6 +11,7 @@ pub const ALIASES: &[(&str, &str)] = &[
     ("KUMA_DP_SERVER_HDS_CHECK_NO_TRAFFIC_INTERVAL", "dpServer.hds.checkDefaults.noTrafficInterval"),
     ("KUMA_DP_SERVER_HDS_CHECK_TIMEOUT", "dpServer.hds.checkDefaults.timeout"),
     ("KUMA_DP_SERVER_HDS_CHECK_UNHEALTHY_THRESHOLD", "dpServer.hds.checkDefaults.unhealthyThreshold"),
+    ("KUMA_EXPERIMENTAL_KUBE_OUTBOUNDS_AS_VIPS", "experimental.kubeOutboundsAsVIPs"),
     ("KUMA_INJECTOR_INIT_CONTAINER_IMAGE", "runtime.kubernetes.injector.initContainer.image"),
     (
         "KUMA_INJECTOR_INIT_CONTAINER_RESOURCES_LIMITS_CPU",
@@ -84,6 +85,8 @@ pub const ALIASES: &[(&str, &str)] = &[
         "KUMA_RUNTIME_KUBERNETES_SIDECAR_TRAFFIC_EXCLUDE_OUTBOUND_PORTS",
         "runtime.kubernetes.injector.sidecarTraffic.excludeOutboundPorts",
     ),
+    ("KUMA_RUNTIME_KUBERNETES_VIRTUAL_PROBES_ENABLED", "runtime.kubernetes.injector.virtualProbesEnabled"),
+    ("KUMA_RUNTIME_KUBERNETES_VIRTUAL_PROBES_PORT", "runtime.kubernetes.injector.virtualProbesPort"),
     ("KUMA_STORE_POSTGRES_TLS_CA_PATH", "store.postgres.tls.caPath"),
     ("KUMA_STORE_POSTGRES_TLS_ROOT_CERT_PATH", "store.postgres.tls.caPath"),
     ("KUMA_STORE_POSTGRES_TOLERATE_NEWER_DB_VERSIONS", "store.postgres.tolerateNewerDBVersions"),
