@@ -191,6 +191,8 @@ pub struct BootstrapConfig {
     pub admin_address: IpAddr,
     /// Port of Envoy's admin interface unless the proxy names one; 0 for off.
     pub admin_port: u16,
+    /// Whether proxies that name no port get a Unix socket in their work directory.
+    pub admin_unix_socket: bool,
     /// Where Envoy logs requests of its admin interface.
     pub admin_access_log_path: String,
     /// Host of the xDS server; `None` for the one the bootstrap was fetched from.
@@ -446,6 +448,7 @@ fn bootstrap(reader: &mut Reader<'_>) -> BootstrapConfig {
     BootstrapConfig {
         admin_address: reader.address("bootstrapServer.params.adminAddress").unwrap_or(LOOPBACK),
         admin_port: reader.port("bootstrapServer.params.adminPort"),
+        admin_unix_socket: reader.flag("bootstrapServer.params.envoyAdminUnixSocket"),
         admin_access_log_path: reader.text("bootstrapServer.params.adminAccessLogPath"),
         xds_host: reader.some_text("bootstrapServer.params.xdsHost"),
         xds_port: if xds_port == 0 { own_port } else { xds_port },

@@ -157,6 +157,7 @@ fn dp_settings(config: &Config, identity: &Identity) -> dp_server::Settings {
         ca_pem: identity.cert_pem.clone(),
         admin_address: bootstrap.admin_address.to_string(),
         admin_port: bootstrap.admin_port,
+        admin_unix_socket: bootstrap.admin_unix_socket,
         admin_access_log: bootstrap.admin_access_log_path.clone(),
     }
 }

@@ -48,6 +48,8 @@ pub struct Settings {
     pub admin_address: String,
     /// Port of proxies' admin interfaces unless they name one; 0 for none.
     pub admin_port: u16,
+    /// Whether proxies that name no port have their admin interface on a Unix socket.
+    pub admin_unix_socket: bool,
     /// Access log of proxies' admin interfaces.
     pub admin_access_log: String,
 }

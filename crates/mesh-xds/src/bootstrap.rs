@@ -22,6 +22,8 @@ pub use request::{
 pub const ADS_CLUSTER: &str = "ads_cluster";
 /// Cluster of the launcher's access log receiver.
 pub const ACCESS_LOG_CLUSTER: &str = "access_log_sink";
+/// Mode of the admin interface's socket: 0600.
+const OWNER_ONLY: u32 = 0o600;
 /// Static secret with which the control plane's certificate is verified.
 pub const CONTROL_PLANE_VALIDATION: &str = "cp_validation_ctx";
 
@@ -42,18 +44,38 @@ pub struct BootstrapParams {
     pub dataplane_admin_port: Option<u16>,
     /// Port of the admin interface when neither Dataplane nor request name one; 0 turns it off.
     pub default_admin_port: u16,
+    /// Whether the admin interface is a Unix socket in the launcher's work directory, when neither Dataplane nor
+    /// request name a port.
+    pub admin_unix_socket: bool,
     /// Where Envoy logs access to its admin interface; empty turns that log off.
     pub admin_access_log_path: String,
 }
 
+/// Where Envoy's admin interface is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admin {
+    /// Nowhere.
+    Off,
+    /// On a port of [`BootstrapParams::admin_address`].
+    Port(u16),
+    /// On a Unix socket that only its owner may use.
+    Socket(String),
+}
+
 impl BootstrapParams {
-    /// The port of Envoy's admin interface; `None` when it is off.
-    pub fn admin_port(&self, request: &BootstrapRequest) -> Option<u16> {
+    /// Where the admin interface of a proxy is. A launcher that turns it off has the last word.
+    pub fn admin(&self, request: &BootstrapRequest) -> Admin {
         if request.admin_port == Some(0) {
-            return None;
+            return Admin::Off;
         }
-        let port = self.dataplane_admin_port.or(request.admin_port).unwrap_or(self.default_admin_port);
-        (port != 0).then_some(port)
+        let named = self.dataplane_admin_port.or(request.admin_port);
+        if named.is_none() && self.admin_unix_socket && !request.workdir.is_empty() {
+            return Admin::Socket(format!("{}/kuma-envoy-admin.sock", request.workdir.trim_end_matches('/')));
+        }
+        match named.unwrap_or(self.default_admin_port) {
+            0 => Admin::Off,
+            port => Admin::Port(port),
+        }
     }
 }
 
@@ -87,8 +109,13 @@ pub fn render(request: &BootstrapRequest, params: &BootstrapParams, service: &st
             "typedConfig": { "@type": "type.googleapis.com/envoy.extensions.regex_engines.v3.GoogleRE2" },
         },
     });
-    if let Some(port) = params.admin_port(request) {
-        bootstrap["admin"] = admin(params, port);
+    let address = match params.admin(request) {
+        Admin::Off => None,
+        Admin::Port(port) => Some(json!({ "socketAddress": { "address": params.admin_address, "portValue": port } })),
+        Admin::Socket(path) => Some(json!({ "pipe": { "path": path, "mode": OWNER_ONLY } })),
+    };
+    if let Some(address) = address {
+        bootstrap["admin"] = admin(params, &address);
     }
     bootstrap
 }
@@ -160,11 +187,15 @@ fn metadata(request: &BootstrapRequest, params: &BootstrapParams) -> Map<String,
         put("dataplane.resource", json!(request.dataplane_resource));
     }
     if !request.spire_resources.socket_path.is_empty() {
-        put("spireSocketPath", json!(request.spire_resources.socket_path));
+        put("spireAgent.socketPath", json!(request.spire_resources.socket_path));
     }
-    if let Some(port) = params.admin_port(request) {
-        put("dataplane.admin.port", json!(port.to_string()));
-        put("dataplane.admin.address", json!(params.admin_address));
+    match params.admin(request) {
+        Admin::Off => {}
+        Admin::Port(port) => {
+            put("dataplane.admin.port", json!(port.to_string()));
+            put("dataplane.admin.address", json!(params.admin_address));
+        }
+        Admin::Socket(path) => put("dataplane.admin.socketPath", json!(path)),
     }
     if request.dns_port != 0 {
         put("dataplane.dns.port", json!(request.dns_port.to_string()));
@@ -173,7 +204,7 @@ fn metadata(request: &BootstrapRequest, params: &BootstrapParams) -> Map<String,
         put("dataplane.readinessReporter.port", json!(request.readiness_port.to_string()));
     }
     if request.app_probe_proxy_enabled {
-        put("dataplane.appProbeProxyEnabled", json!("true"));
+        put("dataplane.appProbeProxy.enabled", json!("true"));
     }
     if !request.dataplane_token_path.is_empty() {
         put("dataplaneTokenPath", json!(request.dataplane_token_path));
@@ -185,7 +216,7 @@ fn metadata(request: &BootstrapRequest, params: &BootstrapParams) -> Map<String,
         put("transparentProxy", request.dataplane_config.clone());
     }
     if !request.otel_env.is_null() {
-        put("otelEnv", request.otel_env.clone());
+        put("otelEnvInventory", request.otel_env.clone());
     }
     metadata
 }
@@ -272,8 +303,8 @@ fn control_plane_validation(request: &BootstrapRequest, params: &BootstrapParams
     })
 }
 
-fn admin(params: &BootstrapParams, port: u16) -> Value {
-    let mut admin = json!({ "address": { "socketAddress": { "address": params.admin_address, "portValue": port } } });
+fn admin(params: &BootstrapParams, address: &Value) -> Value {
+    let mut admin = json!({ "address": address });
     if !params.admin_access_log_path.is_empty() {
         admin["accessLog"] = json!([{
             "name": "envoy.access_loggers.file",

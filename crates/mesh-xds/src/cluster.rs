@@ -198,6 +198,15 @@ pub(crate) fn assignment(name: &str, endpoints: Vec<LbEndpoint>) -> ClusterLoadA
 
 /// One endpoint.
 pub(crate) fn host(address: &str, port: u16) -> LbEndpoint {
-    let endpoint = Endpoint { address: Some(wire::address(address, port)), ..Endpoint::default() };
+    endpoint(wire::address(address, port))
+}
+
+/// One endpoint on a Unix socket.
+pub(crate) fn pipe(path: &str) -> LbEndpoint {
+    endpoint(wire::pipe(path))
+}
+
+fn endpoint(address: proto::envoy::config::core::v3::Address) -> LbEndpoint {
+    let endpoint = Endpoint { address: Some(address), ..Endpoint::default() };
     LbEndpoint { host_identifier: Some(lb_endpoint::HostIdentifier::Endpoint(endpoint)), ..LbEndpoint::default() }
 }

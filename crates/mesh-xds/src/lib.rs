@@ -51,6 +51,8 @@ pub struct Proxy<'a> {
 pub struct ProxyMetadata {
     /// `dataplane.admin.port`; 0 or absent means the admin interface is off.
     pub admin_port: u16,
+    /// `dataplane.admin.socketPath`, in place of a port.
+    pub admin_socket: Option<String>,
     /// `dataplane.admin.address`
     pub admin_address: Option<String>,
     /// `accessLogSocketPath`, or derived from `workdir`: where `kuma-dp` takes access logs for TCP sinks.

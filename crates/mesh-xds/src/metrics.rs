@@ -4,6 +4,7 @@ use mesh_model::Protocol;
 use mesh_model::policy::{HttpMatch, HttpModify, PathRewrite, StringMatch};
 use proto::envoy::config::cluster::v3::Cluster;
 use proto::envoy::config::core::v3::{CidrRange, TrafficDirection};
+use proto::envoy::config::endpoint::v3::LbEndpoint;
 use proto::envoy::config::listener::v3::{Filter, FilterChain, FilterChainMatch, Listener};
 use proto::envoy::config::route::v3::{RouteConfiguration, VirtualHost};
 use proto::{Resource, TypeUrl};
@@ -20,8 +21,10 @@ pub(crate) const LISTENER: &str = "kuma:metrics:prometheus";
 /// What scraping takes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Metrics {
-    /// Envoy's administration interface.
+    /// Envoy's administration interface on a port.
     Admin { address: String, port: u16 },
+    /// Envoy's administration interface on a Unix socket.
+    AdminSocket { path: String },
     /// A listener that shows only the metrics of it.
     Listener {
         address: String,
@@ -35,17 +38,18 @@ pub(crate) enum Metrics {
 impl Metrics {
     pub(crate) fn encode(&self) -> Resource {
         match self {
-            Self::Admin { address, port } => admin(address, *port),
+            Self::Admin { address, port } => admin(&[address], cluster::host(address, *port)),
+            Self::AdminSocket { path } => admin(&[], cluster::pipe(path)),
             Self::Listener { address, port, path, members_of } => listener(address, *port, path, members_of.as_deref()),
         }
     }
 }
 
-fn admin(address: &str, port: u16) -> Resource {
+fn admin(addresses: &[&str], endpoint: LbEndpoint) -> Resource {
     let cluster = Cluster {
         connect_timeout: Some(wire::duration(Timeouts::inbound().connect)),
-        cluster_discovery_type: Some(cluster::discovery(&[address])),
-        load_assignment: Some(cluster::assignment(ADMIN, vec![cluster::host(address, port)])),
+        cluster_discovery_type: Some(cluster::discovery(addresses)),
+        load_assignment: Some(cluster::assignment(ADMIN, vec![endpoint])),
         ..cluster::named(ADMIN)
     };
     Resource::encode(TypeUrl::Cluster, ADMIN, &cluster)

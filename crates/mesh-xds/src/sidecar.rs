@@ -303,7 +303,8 @@ impl<'a> Sidecar<'a> {
         let metrics = &mesh.mesh.metrics;
         let enabled = metrics.enabled_backend.as_deref();
         let backend = metrics.backends.iter().find(|backend| Some(backend.name.as_str()) == enabled);
-        let Some(backend) = backend.filter(|_| metadata.admin_port != 0) else { return };
+        let reachable = metadata.admin_port != 0 || metadata.admin_socket.is_some();
+        let Some(backend) = backend.filter(|_| reachable) else { return };
         let (address, port) = (&dataplane.address, backend.port);
         let taken = |other: &str, other_port| other == address && other_port == port;
         let inbound = dataplane.inbounds.iter().any(|inbound| taken(&inbound.address, inbound.port));
@@ -313,8 +314,13 @@ impl<'a> Sidecar<'a> {
         } else if inbound || outbound || port == metadata.admin_port {
             self.problem(metrics::LISTENER, format!("port {port} is taken"));
         } else {
-            let admin = metadata.admin_address.clone().unwrap_or_else(|| "127.0.0.1".to_owned());
-            let admin = Metrics::Admin { address: admin, port: metadata.admin_port };
+            let admin = match &metadata.admin_socket {
+                Some(path) => Metrics::AdminSocket { path: path.clone() },
+                None => Metrics::Admin {
+                    address: metadata.admin_address.clone().unwrap_or_else(|| "127.0.0.1".to_owned()),
+                    port: metadata.admin_port,
+                },
+            };
             let members_of = mesh.mesh.enabled_ca().filter(|_| !backend.skip_mtls).map(|_| mesh.name.to_string());
             let (address, path) = (address.clone(), backend.path.clone());
             self.add(Origin::Prometheus, Input::Metrics(admin));

@@ -45,6 +45,13 @@ pub(crate) fn address(address: &str, port: u16) -> Address {
     Address { address: Some(address::Address::SocketAddress(socket(address, port))) }
 }
 
+/// A Unix socket.
+pub(crate) fn pipe(path: &str) -> Address {
+    Address {
+        address: Some(address::Address::Pipe(proto::envoy::config::core::v3::Pipe { path: path.to_owned(), mode: 0 })),
+    }
+}
+
 /// Whether Envoy takes it where it wants an IP address.
 pub(crate) fn is_ip(address: &str) -> bool {
     address.parse::<IpAddr>().is_ok()

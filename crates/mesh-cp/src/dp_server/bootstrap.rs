@@ -82,6 +82,7 @@ impl DpServer {
             admin_address: self.settings.admin_address.clone(),
             dataplane_admin_port: dataplane.admin_port,
             default_admin_port: self.settings.admin_port,
+            admin_unix_socket: self.settings.admin_unix_socket,
             admin_access_log_path: self.settings.admin_access_log.clone(),
         })
     }

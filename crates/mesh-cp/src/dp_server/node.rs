@@ -45,6 +45,7 @@ impl Introduction {
             proxy: ProxyId { mesh: Arc::from(mesh), name: Arc::from(name) },
             metadata: ProxyMetadata {
                 admin_port: port("dataplane.admin.port").unwrap_or(0),
+                admin_socket: text("dataplane.admin.socketPath").filter(|path| !path.is_empty()),
                 admin_address: text("dataplane.admin.address"),
                 access_log_socket: text("accessLogSocketPath").or_else(|| {
                     let workdir = text("workdir").filter(|workdir| !workdir.is_empty())?;

@@ -49,6 +49,7 @@ async fn world() -> World {
         ca_pem: identity.cert_pem,
         admin_address: "127.0.0.1".to_owned(),
         admin_port: 9901,
+        admin_unix_socket: true,
         admin_access_log: String::new(),
     };
     let router = DpServer::new(settings, resources, index, insights, tokens.clone(), clock, tasks).bootstrap_router();

@@ -17,6 +17,7 @@ fn params() -> BootstrapParams {
         admin_address: "127.0.0.1".into(),
         dataplane_admin_port: None,
         default_admin_port: 9901,
+        admin_unix_socket: true,
         admin_access_log_path: "/dev/null".into(),
     }
 }
@@ -114,16 +115,31 @@ fn envoy_refuses_a_bootstrap_with_an_unknown_key() {
 #[test]
 fn admin_port_comes_from_the_dataplane_then_the_request_then_the_default() {
     let (mut request, mut params) = (oldest(), params());
-    assert_eq!(params.admin_port(&request), Some(9901));
+    assert_eq!(params.admin(&request), Admin::Port(9901));
     request.admin_port = Some(30001);
-    assert_eq!(params.admin_port(&request), Some(30001));
+    assert_eq!(params.admin(&request), Admin::Port(30001));
     params.dataplane_admin_port = Some(9999);
-    assert_eq!(params.admin_port(&request), Some(9999));
+    assert_eq!(params.admin(&request), Admin::Port(9999));
     request.admin_port = Some(0);
-    assert_eq!(params.admin_port(&request), None);
+    assert_eq!(params.admin(&request), Admin::Off);
     let bootstrap = render(&request, &params, "redis");
     assert_eq!(bootstrap.get("admin"), None);
     assert_eq!(bootstrap["node"]["metadata"].get("dataplane.admin.port"), None);
+}
+
+#[test]
+fn a_launcher_that_names_no_port_gets_a_socket_in_its_work_directory() {
+    let mut request = full();
+    request.admin_port = None;
+    let mut params = params();
+    params.dataplane_admin_port = None;
+    let bootstrap = render(&request, &params, "backend");
+    let path = format!("{}/kuma-envoy-admin.sock", request.workdir);
+    assert_eq!(bootstrap["admin"]["address"]["pipe"], json!({ "path": path, "mode": 0o600 }));
+    assert_eq!(bootstrap["node"]["metadata"]["dataplane.admin.socketPath"], json!(path));
+    validate("admin socket", &to_yaml(&bootstrap));
+    params.admin_unix_socket = false;
+    assert_eq!(params.admin(&request), Admin::Port(9901));
 }
 
 #[test]
