@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mesh_model::{KINDS, Kind};
 
@@ -99,18 +99,35 @@ pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Every word that names a kind of resource, so that completion and "did you mean" know them.
-pub(crate) fn kind_words() -> PossibleValuesParser {
-    let value = |word: &'static str, kind: &Kind| PossibleValue::new(word).aliases(kind.aliases).help(kind.display);
-    PossibleValuesParser::new(KINDS.iter().flat_map(|kind| {
-        let plural = (kind.plural != kind.singular).then(|| PossibleValue::new(kind.plural).help(kind.display_plural));
-        std::iter::once(value(kind.singular, kind)).chain(plural)
-    }))
+/// Other spellings of words that name kinds, and the words they stand for.
+const SPELLINGS: [(&str, &str); 5] = [
+    ("globalsecret", "global-secret"),
+    ("globalsecrets", "global-secrets"),
+    ("trafficpermissions", "traffic-permissions"),
+    ("zone-ingress", "zoneingress"),
+    ("zone-ingresses", "zoneingresses"),
+];
+
+/// Every word that names a kind of resource, so that completion and "did you mean" know them. Other spellings are
+/// accepted and arrive as the kind's own word.
+pub(crate) fn kind_words() -> impl TypedValueParser<Value = String> {
+    let value = |word: &'static str, help: &'static str| {
+        let spellings = SPELLINGS.iter().filter(move |(_, meant)| *meant == word).map(|(spelling, _)| *spelling);
+        PossibleValue::new(word).aliases(spellings).help(help)
+    };
+    let words = KINDS.iter().flat_map(move |kind| {
+        let plural = (kind.plural != kind.singular).then(|| value(kind.plural, kind.display_plural));
+        std::iter::once(value(kind.singular, kind.display)).chain(plural)
+    });
+    PossibleValuesParser::new(words).map(|word| match SPELLINGS.iter().find(|(spelling, _)| *spelling == word) {
+        Some((_, meant)) => (*meant).to_owned(),
+        None => word,
+    })
 }
 
 /// The kind that a word accepted by [`kind_words`] names.
 pub(crate) fn kind_of(word: &str) -> anyhow::Result<&'static Kind> {
-    Kind::by_argument(word).or_else(|| Kind::by_path(word)).ok_or_else(|| anyhow::anyhow!("unknown type {word:?}"))
+    Kind::by_argument(word).ok_or_else(|| anyhow::anyhow!("unknown type {word:?}"))
 }
 
 /// The table of types for the help of a command that takes one.

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use base::Secret;
 use pki::tls::{self, Alpn, Identity, Trust};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, RequestBuilder, Response, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -29,6 +29,15 @@ pub(crate) struct Client {
     base: Url,
 }
 
+/// What became of a resource that was written.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// It was new; otherwise it replaced one.
+    pub(crate) created: bool,
+    /// What the control plane thinks of it although it took it.
+    pub(crate) warnings: Vec<String>,
+}
+
 /// What `GET /` says.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -37,6 +46,11 @@ pub(crate) struct Index {
     tagline: String,
     product: String,
     pub(crate) version: String,
+    pub(crate) hostname: String,
+    #[serde(rename = "clusterId")]
+    pub(crate) cluster_id: String,
+    #[serde(rename = "instanceId")]
+    pub(crate) instance_id: String,
     #[serde(rename = "basedOnKuma")]
     based_on_kuma: String,
 }
@@ -95,25 +109,26 @@ impl Client {
     }
 
     pub(crate) async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, ClientError> {
-        let bytes = self.send(self.request(Method::GET, path, query)).await?;
+        let (_, bytes) = self.send(self.request(Method::GET, path, query)).await?;
         serde_json::from_slice(&bytes).map_err(|_| self.not_an_api("an answer that is not JSON"))
     }
 
     pub(crate) async fn get_text(&self, path: &[&str], query: &[(&str, &str)]) -> Result<String, ClientError> {
-        let bytes = self.send(self.request(Method::GET, path, query)).await?;
+        let (_, bytes) = self.send(self.request(Method::GET, path, query)).await?;
         String::from_utf8(bytes).map_err(|_| self.not_an_api("an answer that is not text"))
     }
 
-    /// Writes a resource; the control plane's warnings are returned.
-    pub(crate) async fn put(&self, path: &[&str], body: &Value) -> Result<Vec<String>, ClientError> {
+    /// Writes a resource.
+    pub(crate) async fn put(&self, path: &[&str], body: &Value) -> Result<Written, ClientError> {
         #[derive(Default, Deserialize)]
-        struct Written {
+        struct Answer {
             #[serde(default)]
             warnings: Vec<String>,
         }
-        let bytes = self.send(self.request(Method::PUT, path, &[]).json(body)).await?;
+        let (status, bytes) = self.send(self.request(Method::PUT, path, &[]).json(body)).await?;
         // Older control planes answer with an empty body.
-        Ok(serde_json::from_slice::<Written>(&bytes).unwrap_or_default().warnings)
+        let Answer { warnings } = serde_json::from_slice(&bytes).unwrap_or_default();
+        Ok(Written { created: status == StatusCode::CREATED, warnings })
     }
 
     pub(crate) async fn delete(&self, path: &[&str]) -> Result<(), ClientError> {
@@ -122,7 +137,7 @@ impl Client {
 
     /// Sends a JSON body and returns the answer's text.
     pub(crate) async fn post(&self, path: &[&str], body: &Value) -> Result<String, ClientError> {
-        let bytes = self.send(self.request(Method::POST, path, &[]).json(body)).await?;
+        let (_, bytes) = self.send(self.request(Method::POST, path, &[]).json(body)).await?;
         String::from_utf8(bytes).map_err(|_| self.not_an_api("an answer that is not text"))
     }
 
@@ -137,12 +152,16 @@ impl Client {
         self.http.request(method, url).headers(self.headers.clone())
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Vec<u8>, ClientError> {
+    async fn send(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), ClientError> {
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
         tracing::info!(url = %response.url(), status = status.as_u16(), "The control plane answered");
         let bytes = self.read(response).await?;
-        if status.is_success() { Ok(bytes) } else { Err(ApiError::from_answer(status.as_u16(), &bytes).into()) }
+        if status.is_success() {
+            Ok((status, bytes))
+        } else {
+            Err(ApiError::from_answer(status.as_u16(), &bytes).into())
+        }
     }
 
     async fn read(&self, mut response: Response) -> Result<Vec<u8>, ClientError> {

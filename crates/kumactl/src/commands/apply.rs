@@ -145,12 +145,15 @@ async fn send(items: &[Item], session: &mut Session<'_>) -> anyhow::Result<()> {
     for Item { origin, manifest } in items {
         let mut path = collection(manifest.kind, &manifest.mesh);
         path.push(&manifest.name);
-        let warnings = client
+        let written = client
             .put(&path, &manifest.object)
             .await
             .with_context(|| format!("could not apply {} {:?} of {origin}", manifest.kind.name, manifest.name))?;
-        for warning in warnings {
-            session.out.complain(&format!("Warning: {} {:?}: {warning}", manifest.kind.name, manifest.name));
+        let action = if written.created { "Created" } else { "Updated" };
+        let Manifest { kind, mesh, name, .. } = manifest;
+        session.out.line(&format!("resource type={:?} mesh={mesh:?} name={name:?} {action}", kind.name))?;
+        for warning in written.warnings {
+            session.out.complain(&format!("Warning: {warning}"));
         }
     }
     Ok(())

@@ -5,7 +5,8 @@ use clap::{Args, ValueEnum};
 use mesh_model::{KINDS, Kind, Scope};
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::client::{Client, Index};
+use crate::output::table::printable;
 use crate::output::{Structured, resource};
 use crate::session::Session;
 
@@ -18,10 +19,10 @@ const COMPUTED_FIELDS: [&str; 3] = ["creationTime", "modificationTime", "kri"];
 #[derive(Args, Debug)]
 pub(crate) struct ExportArgs {
     /// Which resources
-    #[arg(long, value_enum, default_value_t, value_name = "PROFILE")]
+    #[arg(long, short, value_enum, default_value_t, value_name = "PROFILE")]
     profile: Profile,
     /// Form of the resources
-    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORM")]
     format: ExportFormat,
     /// Also the control plane's own secrets (signing keys, admin token)
     #[arg(long, short = 'a')]
@@ -67,10 +68,11 @@ pub(crate) async fn run(args: ExportArgs, session: &mut Session<'_>) -> anyhow::
         bail!("--format=kubernetes is not supported by this release; universal is");
     }
     let client = session.client()?;
+    let index = client.index().await.context("could not learn the version of the control plane")?;
+    session.out.line(&printable(&header(&index)))?;
     // Meshes first and the rest in an order that can be applied again.
     let mut kinds: Vec<&Kind> = KINDS.iter().filter(|kind| args.profile.includes(kind)).collect();
     kinds.sort_by_key(|kind| (kind.name != "Mesh", kind.scope == Scope::Mesh));
-    let mut first = true;
     for kind in kinds {
         for mut item in fetch_all(&client, kind).await? {
             if is_admin(kind, &item) && !args.include_admin {
@@ -79,14 +81,20 @@ pub(crate) async fn run(args: ExportArgs, session: &mut Session<'_>) -> anyhow::
             if let Value::Object(object) = &mut item {
                 object.retain(|field, _| !COMPUTED_FIELDS.contains(&field.as_str()));
             }
-            if !first {
-                session.out.line("---")?;
-            }
-            first = false;
+            session.out.line("---")?;
             session.out.structured(&item, Structured::Yaml)?;
         }
     }
     Ok(())
+}
+
+/// The comment that says where the resources come from.
+fn header(index: &Index) -> String {
+    let Index { version, hostname, cluster_id, instance_id, .. } = index;
+    let product = index.product();
+    format!(
+        "# Product: {product}, Version: {version}, Hostname: {hostname}, ClusterId: {cluster_id}, InstanceId: {instance_id}"
+    )
 }
 
 /// Every resource of a kind, in all meshes.

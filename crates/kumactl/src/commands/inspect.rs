@@ -191,7 +191,7 @@ async fn inspect_policy(kind: &Kind, args: &PolicyArgs, session: &mut Session<'_
 }
 
 /// The kinds of policy that have a column of their own.
-const COUNTED: [(&str, &str); 13] = [
+const COUNTED: [(&str, &str); 10] = [
     ("TrafficPermission", "TRAFFIC PERMISSIONS"),
     ("TrafficRoute", "TRAFFIC ROUTES"),
     ("CircuitBreaker", "CIRCUIT BREAKERS"),
@@ -201,9 +201,6 @@ const COUNTED: [(&str, &str); 13] = [
     ("TrafficTrace", "TRAFFIC TRACES"),
     ("TrafficLog", "TRAFFIC LOGS"),
     ("ProxyTemplate", "PROXY TEMPLATES"),
-    ("VirtualOutbound", "VIRTUAL OUTBOUNDS"),
-    ("Timeout", "TIMEOUTS"),
-    ("Retry", "RETRIES"),
     ("RateLimit", "RATE LIMITS"),
 ];
 
@@ -227,9 +224,8 @@ fn service_table(services: &[Value], _: jiff::Timestamp) -> Table {
         let status = match service["status"].as_str() {
             Some("online") => "Online",
             Some("partially_degraded") => "Partially degraded",
-            Some("offline") => "Offline",
-            Some("not_available") => "Not available",
-            _ => "",
+            // Also what has no proxies of its own and so no status.
+            _ => "Offline",
         };
         table.row(vec![text(&service["name"]), status.into(), online_of(&service["dataplanes"])]);
     }

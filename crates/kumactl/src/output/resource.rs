@@ -74,10 +74,11 @@ pub(crate) fn tags(item: &Value) -> String {
     merged.into_iter().map(|(key, values)| format!("{key}={}", join(values))).collect::<Vec<_>>().join(" ")
 }
 
-/// The address; in the oldest dialect it is the first part of the first inbound's `interface`.
+/// The address that others use; in the oldest dialect it is the first part of the first inbound's `interface`.
 fn address(item: &Value) -> String {
     let networking = &item["networking"];
-    match networking["address"].as_str() {
+    let given = |field: &str| networking[field].as_str().filter(|address| !address.is_empty());
+    match given("advertisedAddress").or_else(|| given("address")) {
         Some(address) => address.to_owned(),
         None => interface_address(text(&networking["inbound"][0]["interface"]).as_str()).to_owned(),
     }
@@ -134,6 +135,9 @@ mod tests {
     #[test]
     fn addresses_of_all_dialects_are_found() {
         assert_eq!(address(&json!({"networking": {"address": "10.0.0.1"}})), "10.0.0.1");
+        let advertised = json!({"networking": {"address": "10.0.0.1", "advertisedAddress": "192.168.0.1"}});
+        assert_eq!(address(&advertised), "192.168.0.1");
+        assert_eq!(address(&json!({"networking": {"address": "10.0.0.1", "advertisedAddress": ""}})), "10.0.0.1");
         assert_eq!(address(&json!({"networking": {"inbound": [{"interface": "10.0.0.2:80:8080"}]}})), "10.0.0.2");
         assert_eq!(address(&json!({"networking": {"inbound": [{"interface": "[::1]:80:8080"}]}})), "::1");
         assert_eq!(address(&json!({})), "");

@@ -35,8 +35,8 @@ impl Table {
     }
 }
 
-/// Control characters in a resource must not command the terminal.
-fn printable(cell: &str) -> String {
+/// Text for one line of output: control characters in a resource must not command the terminal.
+pub(crate) fn printable(cell: &str) -> String {
     cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -15,10 +15,15 @@ networking:
 ";
 
 #[tokio::test]
-async fn stdin_is_applied_silently() {
+async fn each_resource_is_reported() {
     let bench = Bench::new().stdin(DATAPLANE).on("PUT /meshes/default/dataplanes/redis-1", 201, "");
-    assert_snapshot!(bench.run("apply -f -").await, @r#"> PUT /meshes/default/dataplanes/redis-1 {"type":"Dataplane","mesh":"default","name":"redis-1","networking":{"inbound":[{"interface":"127.0.0.1:9000:6379","tags":{"service":"redis"}}]}}"#);
-    assert!(bench.run("apply").await.success);
+    assert_snapshot!(bench.run("apply -f -").await, @r#"
+    > PUT /meshes/default/dataplanes/redis-1 {"type":"Dataplane","mesh":"default","name":"redis-1","networking":{"inbound":[{"interface":"127.0.0.1:9000:6379","tags":{"service":"redis"}}]}}
+    resource type="Dataplane" mesh="default" name="redis-1" Created
+    "#);
+    let again =
+        Bench::new().stdin(DATAPLANE).on("PUT /meshes/default/dataplanes/redis-1", 200, "{}").run("apply").await;
+    assert_eq!(again.stdout, "resource type=\"Dataplane\" mesh=\"default\" name=\"redis-1\" Updated\n");
 }
 
 #[tokio::test]
@@ -33,7 +38,10 @@ async fn documents_are_applied_in_order() {
     > PUT /meshes/demo {"type":"Mesh","name":"demo"}
     > PUT /meshes/default/dataplanes/redis-1 {"type":"Dataplane","mesh":"default","name":"redis-1","networking":{"inbound":[{"interface":"127.0.0.1:9000:6379","tags":{"service":"redis"}}]}}
     > PUT /meshes/third {"type":"Mesh","name":"third"}
-    ! Warning: Dataplane "redis-1": tags are old
+    resource type="Mesh" mesh="" name="demo" Created
+    resource type="Dataplane" mesh="default" name="redis-1" Updated
+    resource type="Mesh" mesh="" name="third" Updated
+    ! Warning: tags are old
     "#);
 }
 
@@ -50,6 +58,8 @@ async fn directories_are_applied_by_name() {
     assert_snapshot!(bench.run("apply -f HOME/dir").await, @r#"
     > PUT /meshes/one {"type":"Mesh","name":"one"}
     > PUT /meshes/two {"type":"Mesh","name":"two"}
+    resource type="Mesh" mesh="" name="one" Created
+    resource type="Mesh" mesh="" name="two" Created
     "#);
     assert_snapshot!(bench.run("apply -f HOME/empty").await, @"
     ! Error: HOME/empty holds no .yaml, .yml or .json file
@@ -67,6 +77,7 @@ async fn addresses_are_fetched() {
     assert_snapshot!(bench.run("apply -f http://CP/files/mesh.yaml").await, @r#"
     > GET /files/mesh.yaml
     > PUT /meshes/demo {"type":"Mesh","name":"demo"}
+    resource type="Mesh" mesh="" name="demo" Created
     "#);
     assert_snapshot!(bench.run("apply -f http://CP/files/absent.yaml").await, @"
     > GET /files/absent.yaml
@@ -79,7 +90,10 @@ async fn addresses_are_fetched() {
 async fn templates_are_filled_in() {
     let template = "type: {{ type }}\nname: {{name}}\n";
     let bench = Bench::new().stdin(template).on("PUT /meshes/meshinit", 201, "");
-    assert_snapshot!(bench.run("apply -f - -v name=meshinit -v type=Mesh").await, @r#"> PUT /meshes/meshinit {"type":"Mesh","name":"meshinit"}"#);
+    assert_snapshot!(bench.run("apply -f - -v name=meshinit -v type=Mesh").await, @r#"
+    > PUT /meshes/meshinit {"type":"Mesh","name":"meshinit"}
+    resource type="Mesh" mesh="" name="meshinit" Created
+    "#);
     assert_snapshot!(bench.run("apply -f - -v name=meshinit").await, @r#"
     ! Error: stdin: no value for the template variable "type": add -v type=VALUE
     (failed)
@@ -153,6 +167,7 @@ async fn refusals_name_the_document() {
     assert_snapshot!(bench.run("apply -f HOME/all.yaml").await, @r#"
     > PUT /meshes/demo {"type":"Mesh","name":"demo"}
     > PUT /meshes/default/dataplanes/redis-1 {"type":"Dataplane","mesh":"default","name":"redis-1","networking":{"inbound":[{"interface":"127.0.0.1:9000:6379","tags":{"service":"redis"}}]}}
+    resource type="Mesh" mesh="" name="demo" Updated
     ! Error: could not apply Dataplane "redis-1" of HOME/all.yaml (document 2): Could not process a resource (Resource is not valid)
     ! * mesh: Mesh is not found
     (failed)

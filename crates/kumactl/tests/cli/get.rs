@@ -194,3 +194,22 @@ async fn misuse_says_what_to_write() {
     assert!(unknown.stderr.contains("a similar value exists: 'dataplanes'"), "{unknown}");
     assert!(!unknown.success);
 }
+
+#[tokio::test]
+async fn words_have_other_spellings() {
+    let secret = json!({"type": "GlobalSecret", "name": "gs"});
+    let bench = Bench::new()
+        .on("GET /global-secrets", 200, list(json!([secret]), Value::Null))
+        .on("GET /global-secrets/gs", 200, &secret)
+        .on("GET /zoneingresses", 200, list(json!([]), Value::Null))
+        .on("GET /meshes/default/traffic-permissions", 200, list(json!([]), Value::Null));
+    assert_snapshot!(bench.run("get globalsecrets").await, @"
+    > GET /global-secrets
+    NAME   AGE
+    gs     never
+    ");
+    for line in ["get globalsecret gs", "get zone-ingresses", "get trafficpermissions"] {
+        let ran = bench.run(line).await;
+        assert!(ran.success, "{line}: {ran}");
+    }
+}

@@ -22,7 +22,7 @@ fn overviews() -> Value {
                         "version": {
                             "kumaDp": {"version": "2.14.3"},
                             "envoy": {"version": "1.40.0", "kumaDpCompatible": false},
-                            "dependencies": {"coredns": "1.11.1"},
+                            "dependencies": {"coredns": "1.11.1", "opa": "1.0"},
                         },
                     },
                 ],
@@ -35,6 +35,13 @@ fn overviews() -> Value {
         {"mesh": "default", "name": "web-2", "dataplane": {"networking": {"inbound": [inbound(true), inbound(false)]}}, "dataplaneInsight": open},
         {"mesh": "default", "name": "web-3", "dataplane": {"networking": {"inbound": [inbound(false)]}}, "dataplaneInsight": open},
         {"mesh": "default", "name": "web-4", "dataplane": {"networking": {"gateway": {"tags": {"kuma.io/service": "edge"}}}}},
+        {
+            "mesh": "default", "name": "web-5", "dataplaneInsight": open,
+            "dataplane": {"networking": {
+                "inbound": [{"port": 81, "state": "NotReady"}, {"port": 82, "state": "Ignored"}, {"port": 83, "health": {}}],
+                "listeners": [{"port": 84, "type": "ZoneEgress", "state": "NotReady"}, {"port": 85, "type": "ZoneIngress"}],
+            }},
+        },
     ])
 }
 
@@ -47,11 +54,12 @@ async fn dataplanes() {
     );
     assert_snapshot!(bench.run("inspect dataplanes").await, @"
     > GET /meshes/default/dataplanes+insights
-    MESH      NAME    TAGS                   STATUS               LAST CONNECTED AGO   LAST UPDATED AGO   TOTAL UPDATES   TOTAL ERRORS   CERT REGENERATED AGO   CERT EXPIRATION       CERT REGENERATIONS   CERT BACKEND   SUPPORTED CERT BACKENDS   KUMA-DP VERSION   ENVOY VERSION   DEPENDENCIES VERSIONS   NOTES
-    default   web-1   kuma.io/service=web    Online               2h                   30m                30              3              2h                     2026-03-02 10:00:00   3                    ca-1           ca-1,ca-2                 2.14.3            1.40.0          coredns=1.11.1          Envoy is not compatible with kuma-dp
-    default   web-2   kuma.io/service=web    Partially degraded   1h                   never              0               0              never                  -                     0                    -
-    default   web-3   kuma.io/service=web    Offline              1h                   never              0               0              never                  -                     0                    -
-    default   web-4   kuma.io/service=edge   Offline              never                never              0               0              never                  -                     0                    -
+    MESH      NAME    TAGS                   STATUS               LAST CONNECTED AGO   LAST UPDATED AGO   TOTAL UPDATES   TOTAL ERRORS   CERT REGENERATED AGO   CERT EXPIRATION       CERT REGENERATIONS   CERT BACKEND   SUPPORTED CERT BACKENDS   KUMA-DP VERSION   ENVOY VERSION   DEPENDENCIES VERSIONS       NOTES
+    default   web-1   kuma.io/service=web    Online               2h                   30m                30              3              2h                     2026-03-02 10:00:00   3                    ca-1           ca-1,ca-2                 2.14.3            1.40.0          coredns: 1.11.1, opa: 1.0
+    default   web-2   kuma.io/service=web    Partially degraded   1h                   never              0               0              never                  -                     0                    -                                                                          -                           inbound[port=80,svc=web] is not ready
+    default   web-3   kuma.io/service=web    Offline              1h                   never              0               0              never                  -                     0                    -                                                                          -                           inbound[port=80,svc=web] is not ready
+    default   web-4   kuma.io/service=edge   Offline              never                never              0               0              never                  -                     0                    -                                                                          -
+    default   web-5                          Partially degraded   1h                   never              0               0              never                  -                     0                    -                                                                          -                           inbound[port=81,svc=] is not ready;inbound[port=83,svc=] is not ready;listener[port=84,type=ZoneEgress] is not ready
     ");
     assert_snapshot!(bench.run("inspect dataplanes -m demo --tag kuma.io/service=web --tag v=1 --gateway").await, @"
     > GET /meshes/demo/dataplanes+insights?tag=kuma.io%2Fservice%3Aweb&tag=v%3A1&gateway=true
@@ -160,6 +168,8 @@ async fn meshes_and_services() {
         {"name": "backend", "status": "partially_degraded", "dataplanes": {"total": 10, "online": 5}},
         {"name": "web", "status": "online", "dataplanes": {"total": 20, "online": 20}},
         {"name": "orders", "status": "offline", "dataplanes": {"total": 5}},
+        {"name": "api", "status": "not_available"},
+        {"name": "idle"},
     ]);
     let bench = Bench::new().on("GET /mesh-insights", 200, list(meshes, Value::Null)).on(
         "GET /meshes/default/service-insights",
@@ -168,8 +178,8 @@ async fn meshes_and_services() {
     );
     assert_snapshot!(bench.run("inspect meshes").await, @"
     > GET /mesh-insights
-    MESH      DATAPLANES   TRAFFIC PERMISSIONS   TRAFFIC ROUTES   CIRCUIT BREAKERS   HEALTH CHECKS   FAULT INJECTIONS   EXTERNAL SERVICES   TRAFFIC TRACES   TRAFFIC LOGS   PROXY TEMPLATES   VIRTUAL OUTBOUNDS   TIMEOUTS   RETRIES   RATE LIMITS
-    default   90/100       0                     2                0                  0               0                  9                   0                0              0                 0                   0          5         0
+    MESH      DATAPLANES   TRAFFIC PERMISSIONS   TRAFFIC ROUTES   CIRCUIT BREAKERS   HEALTH CHECKS   FAULT INJECTIONS   EXTERNAL SERVICES   TRAFFIC TRACES   TRAFFIC LOGS   PROXY TEMPLATES   RATE LIMITS
+    default   90/100       0                     2                0                  0               0                  9                   0                0              0                 0
     ");
     assert_snapshot!(bench.run("inspect services").await, @"
     > GET /meshes/default/service-insights
@@ -177,6 +187,8 @@ async fn meshes_and_services() {
     backend   Partially degraded   5/10
     web       Online               20/20
     orders    Offline              0/5
+    api       Offline              0/0
+    idle      Offline              0/0
     ");
 }
 

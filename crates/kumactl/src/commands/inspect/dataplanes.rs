@@ -37,37 +37,47 @@ pub(super) fn table(overviews: &[Value], now: Timestamp) -> Table {
 fn row(overview: &Value, now: Timestamp) -> Vec<String> {
     let (dataplane, insight) = (&overview["dataplane"], &overview["dataplaneInsight"]);
     let subscriptions = Subscriptions::of(insight);
-    let mut cells = vec![
-        text(&overview["mesh"]),
-        text(&overview["name"]),
-        tags(dataplane),
-        health(dataplane, subscriptions.is_online()),
-    ];
+    let (status, notes) = health(&dataplane["networking"], subscriptions.is_online());
+    let mut cells = vec![text(&overview["mesh"]), text(&overview["name"]), tags(dataplane), status];
     cells.extend(subscriptions.cells(now));
     cells.extend(certificate(&insight["mTLS"], now));
-    let (kuma_dp, envoy) = (subscriptions.version("kumaDp"), subscriptions.version("envoy"));
     cells.extend([
-        text(&kuma_dp["version"]),
-        text(&envoy["version"]),
+        text(&subscriptions.version("kumaDp")["version"]),
+        text(&subscriptions.version("envoy")["version"]),
         dependencies(subscriptions.version("dependencies")),
-        notes(kuma_dp, envoy),
+        notes.join(";"),
     ]);
     cells
 }
 
-/// The connection's state, made worse by inbounds that are not ready.
-fn health(dataplane: &Value, online: bool) -> String {
-    let inbounds = items(&dataplane["networking"]["inbound"]);
-    let ready = |inbound: &&Value| {
-        inbound["health"]["ready"].as_bool() != Some(false)
-            && !matches!(inbound["state"].as_str(), Some("NotReady" | "Ignored"))
-    };
-    let ready = inbounds.iter().filter(ready).count();
-    match (online, ready) {
-        (true, some) if some < inbounds.len() && some > 0 => "Partially degraded".into(),
-        (true, 0) if !inbounds.is_empty() => status(false),
-        (online, _) => status(online),
+/// The connection's state, made worse by inbounds and listeners that are not ready, and which those are.
+fn health(networking: &Value, online: bool) -> (String, Vec<String>) {
+    // What is behind a gateway is not its own.
+    if !networking["gateway"].is_null() {
+        return (status(online), Vec::new());
     }
+    let (inbounds, listeners) = (items(&networking["inbound"]), items(&networking["listeners"]));
+    let count = inbounds.len() + listeners.len();
+    let notes: Vec<_> =
+        inbounds.iter().filter_map(inbound_note).chain(listeners.iter().filter_map(listener_note)).collect();
+    let status = match notes.len() {
+        0 => status(online),
+        failing if online && failing < count => "Partially degraded".to_owned(),
+        _ => status(false),
+    };
+    (status, notes)
+}
+
+fn inbound_note(inbound: &Value) -> Option<String> {
+    // A false on the wire may be left out.
+    let failing = inbound["health"].is_object() && inbound["health"]["ready"] != true || inbound["state"] == "NotReady";
+    let (port, service) = (text(&inbound["port"]), text(&inbound["tags"]["kuma.io/service"]));
+    failing.then(|| format!("inbound[port={port},svc={service}] is not ready"))
+}
+
+fn listener_note(listener: &Value) -> Option<String> {
+    let (port, kind) = (text(&listener["port"]), text(&listener["type"]));
+    (listener["state"] == "NotReady").then(|| format!("listener[port={port},type={kind}] is not ready"))
 }
 
 /// The cells CERT REGENERATED AGO, CERT EXPIRATION, CERT REGENERATIONS, CERT BACKEND, SUPPORTED CERT BACKENDS.
@@ -87,20 +97,9 @@ fn certificate(mtls: &Value, now: Timestamp) -> [String; 5] {
     ]
 }
 
-/// `coredns=1.11.1`, sorted as on the wire.
+/// `coredns: 1.11.1, other: 2`, in the order of the wire.
 fn dependencies(versions: &Value) -> String {
     let versions = versions.as_object().into_iter().flatten();
-    versions.map(|(name, version)| format!("{name}={}", text(version))).collect::<Vec<_>>().join(" ")
-}
-
-/// What the control plane warns of.
-fn notes(kuma_dp: &Value, envoy: &Value) -> String {
-    let mut notes = Vec::new();
-    if kuma_dp["kumaCpCompatible"] == false {
-        notes.push("kuma-dp is not compatible with kuma-cp");
-    }
-    if envoy["kumaDpCompatible"] == false {
-        notes.push("Envoy is not compatible with kuma-dp");
-    }
-    notes.join("; ")
+    let versions: Vec<_> = versions.map(|(name, version)| format!("{name}: {}", text(version))).collect();
+    if versions.is_empty() { "-".into() } else { versions.join(", ") }
 }
