@@ -15,7 +15,21 @@ use proto::envoy::extensions::filters::network::http_connection_manager::v3::{Ht
 use crate::timeouts::Timeouts;
 use crate::wire;
 
-/// A connection manager with its routes in place: `filters`, those of the protocol, and the router.
+/// Private networks and this host.
+const PRIVATE: [(&str, u32); 7] = [
+    ("10.0.0.0", 8),
+    ("192.168.0.0", 16),
+    ("172.16.0.0", 12),
+    ("fc00::", 7),
+    ("fd00::", 8),
+    ("127.0.0.1", 32),
+    ("::1", 128),
+];
+/// This host.
+const LOOPBACK: [(&str, u32); 2] = [("127.0.0.1", 32), ("::1", 128)];
+
+/// A connection manager with its routes in place: `filters`, those of the protocol, and the router. Only this
+/// host is internal to it.
 pub(crate) fn manager(
     stat_prefix: &str,
     timeouts: &Timeouts,
@@ -34,7 +48,7 @@ pub(crate) fn manager(
             ..HttpProtocolOptions::default()
         }),
         stream_idle_timeout: Some(wire::duration(timeouts.stream_idle)),
-        internal_address_config: Some(loopback()),
+        internal_address_config: Some(internal(&LOOPBACK)),
         route_specifier: Some(RouteSpecifier::RouteConfig(routes)),
         ..HttpConnectionManager::default()
     }
@@ -59,8 +73,14 @@ fn grpc_stats() -> HttpFilter {
     )
 }
 
-/// Only this host counts as internal, so that headers of the mesh cannot be set from outside of it.
-fn loopback() -> InternalAddressConfig {
-    let range = |address: &str, bits| CidrRange { address_prefix: address.to_owned(), prefix_len: Some(bits) };
-    InternalAddressConfig { cidr_ranges: vec![range("127.0.0.1", 32), range("::1", 128)], ..Default::default() }
+/// The addresses that count as internal to traffic between services: of private networks, as the mesh has them.
+/// Requests from other addresses lose the headers that only Envoys are to set.
+pub(crate) fn private_networks() -> InternalAddressConfig {
+    internal(&PRIVATE)
+}
+
+fn internal(ranges: &[(&str, u32)]) -> InternalAddressConfig {
+    let range =
+        |&(address, bits): &(&str, u32)| CidrRange { address_prefix: address.to_owned(), prefix_len: Some(bits) };
+    InternalAddressConfig { cidr_ranges: ranges.iter().map(range).collect(), ..InternalAddressConfig::default() }
 }

@@ -15,13 +15,13 @@ use proto::envoy::config::listener::v3::{
 };
 use proto::envoy::config::route::v3::{RouteConfiguration, VirtualHost};
 use proto::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
-use proto::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 use proto::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::{
     ForwardClientCertDetails, SetCurrentClientCertDetails,
 };
+use proto::envoy::extensions::filters::network::http_connection_manager::v3::{HttpConnectionManager, HttpFilter};
 use proto::{Resource, TypeUrl};
 
-pub(crate) use rbac::Permission;
+pub(crate) use rbac::{Access, Permission};
 
 use crate::timeouts::Timeouts;
 use crate::{http, names, route, tcp, tls, wire};
@@ -50,8 +50,7 @@ pub(crate) struct Inbound {
 pub(crate) struct ServerTls {
     pub(crate) mesh: Arc<str>,
     pub(crate) mode: TlsMode,
-    /// Nobody may when there is no permission.
-    pub(crate) permission: Option<Permission>,
+    pub(crate) access: Access,
 }
 
 impl Inbound {
@@ -79,9 +78,8 @@ impl Inbound {
         let Some(server) = &self.tls else {
             return vec![FilterChain { filters: vec![self.proxy()], ..FilterChain::default() }];
         };
-        let permission = rbac::filter(listener, &server.mesh, server.permission.as_ref());
         let mutual = FilterChain {
-            filters: vec![permission, self.proxy()],
+            filters: self.guarded(listener, server),
             transport_socket: Some(tls::server(&server.mesh)),
             ..FilterChain::default()
         };
@@ -97,7 +95,15 @@ impl Inbound {
     }
 
     fn proxy(&self) -> Filter {
-        if self.protocol.is_http() { self.http_proxy() } else { self.tcp_proxy() }
+        if self.protocol.is_http() { self.http_proxy(None) } else { self.tcp_proxy() }
+    }
+
+    /// Filters for members of the mesh.
+    fn guarded(&self, listener: &str, server: &ServerTls) -> Vec<Filter> {
+        if self.protocol.is_http() && server.access == Access::Refused {
+            return vec![self.http_proxy(Some(rbac::refusal()))];
+        }
+        vec![rbac::filter(listener, &server.mesh, &server.access), self.proxy()]
     }
 
     fn tcp_proxy(&self) -> Filter {
@@ -111,8 +117,9 @@ impl Inbound {
         proxy.filter()
     }
 
-    fn http_proxy(&self) -> Filter {
-        let mut filters: Vec<_> = self.faults.iter().map(|(sources, fault)| fault::filter(sources, fault)).collect();
+    fn http_proxy(&self, first: Option<HttpFilter>) -> Filter {
+        let mut filters: Vec<_> = first.into_iter().collect();
+        filters.extend(self.faults.iter().map(|(sources, fault)| fault::filter(sources, fault)));
         filters.extend((!self.limits.is_empty()).then(rate_limit::filter));
         let manager = HttpConnectionManager {
             forward_client_cert_details: ForwardClientCertDetails::SanitizeSet as i32,
@@ -120,6 +127,7 @@ impl Inbound {
                 uri: true,
                 ..SetCurrentClientCertDetails::default()
             }),
+            internal_address_config: Some(http::private_networks()),
             ..http::manager(&names::metric(&self.cluster), &Timeouts::inbound(), self.protocol, filters, self.routes())
         };
         http::filter(&manager)

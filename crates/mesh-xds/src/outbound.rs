@@ -75,6 +75,7 @@ impl Outbound {
     fn http_proxy(&self) -> Filter {
         let manager = HttpConnectionManager {
             access_log: self.log.iter().map(AccessLog::http).collect(),
+            internal_address_config: Some(http::private_networks()),
             ..http::manager(&names::metric(&self.service), &self.timeouts, self.protocol, Vec::new(), self.routes())
         };
         http::filter(&manager)

@@ -12,7 +12,7 @@ use proto::{Resource, TypeUrl};
 use crate::cache::Input;
 use crate::cluster::Local;
 use crate::destinations::Destinations;
-use crate::inbound::{Inbound, Permission, ServerTls};
+use crate::inbound::{Access, Inbound, Permission, ServerTls};
 use crate::metrics::{self, Metrics};
 use crate::outbound::{AccessLog, Ends, Outbound};
 use crate::passthrough::{Direction, Passthrough};
@@ -172,13 +172,14 @@ impl<'a> Sidecar<'a> {
         if self.proxy.dataplane.gateway.is_some() {
             return;
         }
+        let unmatched = self.access_without_permission();
         for (index, inbound) in self.proxy.dataplane.inbounds.iter().enumerate() {
             let path = format!("networking.inbound[{index}]");
             if let Some(problem) = unusable(&inbound.address, inbound.port) {
                 self.problem(path, problem);
                 continue;
             }
-            let listener = self.inbound(inbound);
+            let listener = self.inbound(inbound, &unmatched);
             if self.is_taken(TypeUrl::Listener, &listener.name()) {
                 self.problem(path, "another inbound has the same address and port");
                 continue;
@@ -195,7 +196,7 @@ impl<'a> Sidecar<'a> {
         }
     }
 
-    fn inbound(&self, inbound: &dataplane::Inbound) -> Inbound {
+    fn inbound(&self, inbound: &dataplane::Inbound, unmatched: &Access) -> Inbound {
         let policies = &self.proxy.mesh.policies;
         let http = inbound.protocol().is_http();
         let faults = http.then(|| matching::inbound_all(&policies.fault_injections, &inbound.tags));
@@ -207,7 +208,7 @@ impl<'a> Sidecar<'a> {
             service: inbound.service().to_owned(),
             cluster: names::local_cluster(inbound.service_port),
             protocol: inbound.protocol(),
-            tls: self.server_tls(&inbound.tags),
+            tls: self.server_tls(&inbound.tags, unmatched),
             faults: faults
                 .into_iter()
                 .flatten()
@@ -222,12 +223,20 @@ impl<'a> Sidecar<'a> {
         }
     }
 
-    fn server_tls(&self, tags: &Tags) -> Option<ServerTls> {
+    fn server_tls(&self, tags: &Tags, unmatched: &Access) -> Option<ServerTls> {
         let mode: TlsMode = self.proxy.mesh.mesh.enabled_ca()?.mode;
         let permission = matching::inbound(&self.proxy.mesh.policies.traffic_permissions, tags);
         let permission =
             permission.map(|named| Permission { name: named.name.to_string(), sources: named.policy.sources.clone() });
-        Some(ServerTls { mesh: Arc::clone(&self.proxy.mesh.name), mode, permission })
+        let access = permission.map_or_else(|| unmatched.clone(), Access::Permitted);
+        Some(ServerTls { mesh: Arc::clone(&self.proxy.mesh.name), mode, access })
+    }
+
+    /// What an inbound without a permission does depends on whether another one of the proxy has any.
+    fn access_without_permission(&self) -> Access {
+        let permissions = &self.proxy.mesh.policies.traffic_permissions;
+        let permitted = |inbound: &dataplane::Inbound| matching::inbound(permissions, &inbound.tags).is_some();
+        if self.proxy.dataplane.inbounds.iter().any(permitted) { Access::Closed } else { Access::Refused }
     }
 
     fn outbounds(&mut self) {

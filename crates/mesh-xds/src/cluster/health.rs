@@ -27,7 +27,7 @@ pub(super) fn apply(policy: &Policy, protocol: Protocol, cluster: &mut Cluster) 
     }
     // One check only: Envoy wants several to have names, which its former releases do not know.
     let checker = match policy.http.as_ref().filter(|_| protocol.is_http()) {
-        Some(check) => HealthChecker::HttpHealthCheck(http_check(check)),
+        Some(check) => HealthChecker::HttpHealthCheck(http_check(check, protocol)),
         None => HealthChecker::TcpHealthCheck(policy.tcp.as_ref().map(tcp_check).unwrap_or_default()),
     };
     cluster.health_checks.push(health_check(policy, checker));
@@ -87,8 +87,12 @@ fn hexadecimal(bytes: &[u8]) -> Payload {
     Payload { payload: Some(payload::Payload::Text(text)) }
 }
 
-fn http_check(policy: &HttpPolicy) -> HttpHealthCheck {
-    let codec = if policy.use_http1 { CodecClientType::Http1 } else { CodecClientType::Http2 };
+/// HTTP/1 reaches services of gRPC too: the proxy at the other end takes either and speaks their protocol to them.
+fn http_check(policy: &HttpPolicy, protocol: Protocol) -> HttpHealthCheck {
+    let codec = match protocol {
+        Protocol::Http2 if !policy.use_http1 => CodecClientType::Http2,
+        _ => CodecClientType::Http1,
+    };
     let path = if policy.path.is_empty() { "/" } else { &policy.path };
     let headers = policy.headers.iter().map(|header| wire::header_option(&header.key, &header.value, header.append));
     // Envoy's ranges are half open and within 100..600.

@@ -23,7 +23,6 @@ pub(super) fn policy(retry: &Retry, protocol: Protocol) -> Option<RetryPolicy> {
 fn http(retry: &HttpRetry) -> RetryPolicy {
     let statuses = !retry.retriable_status_codes.is_empty();
     let mut conditions = match retry.retry_on.as_slice() {
-        [] if statuses => "connect-failure,refused-stream".to_owned(),
         [] => HTTP.to_owned(),
         conditions => conditions.join(","),
     };
