@@ -3,6 +3,7 @@
 mod bootstrap;
 mod request;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 pub(crate) use bootstrap::Bootstrap;
+use request::system_authorities;
 pub(crate) use request::{Environment, bootstrap_request};
 
 use crate::failure::Failure;
@@ -44,6 +46,13 @@ struct Origin {
     port: u16,
 }
 
+impl Origin {
+    fn is_this_machine(&self) -> bool {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    }
+}
+
 /// How an attempt failed.
 enum Attempt {
     /// It may succeed later.
@@ -63,17 +72,17 @@ impl ControlPlane {
             Failure::Settings(problems)
         };
         let origin = parse_address(&settings.address).map_err(invalid)?;
-        let trust = match (&settings.ca, settings.skip_verify) {
-            (_, true) => pki::tls::Trust::SkipVerify,
-            (Some(pem), false) => pki::tls::Trust::Pem(pem),
-            (None, false) => {
-                if origin.secure {
-                    tracing::warn!(
-                        "The control plane's certificate is not verified: pass its authority with --ca-cert-file, \
-                         or --skip-verify to agree"
-                    );
-                }
-                pki::tls::Trust::SkipVerify
+        let system;
+        let trust = match &settings.ca {
+            _ if settings.skip_verify => pki::tls::Trust::SkipVerify,
+            Some(pem) => pki::tls::Trust::Pem(pem),
+            // Nobody stands between two programs of one machine, and without this a first try would need a file.
+            None if origin.is_this_machine() => pki::tls::Trust::SkipVerify,
+            None => {
+                system = system_authorities().map(std::fs::read_to_string).transpose().ok().flatten();
+                let missing =
+                    || invalid("this machine has no authorities to verify it with: pass --ca-cert-file".to_owned());
+                pki::tls::Trust::Pem(system.as_deref().ok_or_else(missing)?)
             }
         };
         let tls = pki::tls::client_config(trust, None, pki::tls::Alpn::Http1)

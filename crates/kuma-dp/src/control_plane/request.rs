@@ -61,7 +61,7 @@ pub(crate) fn bootstrap_request(settings: &Settings, environment: &Environment<'
     })
 }
 
-fn system_authorities() -> Option<&'static str> {
+pub(super) fn system_authorities() -> Option<&'static str> {
     const BUNDLES: [&str; 4] = [
         "/etc/ssl/certs/ca-certificates.crt",
         "/etc/pki/tls/certs/ca-bundle.crt",

@@ -18,6 +18,16 @@ fn answer(status: u16, body: &str) -> Answer {
 }
 
 #[test]
+fn only_a_control_plane_on_this_machine_goes_unverified_unasked() {
+    for host in ["localhost", "127.0.0.1", "127.1.2.3", "::1"] {
+        assert!(origin(true, host, 5678).is_this_machine(), "{host}");
+    }
+    for host in ["cp.example", "10.0.0.1", "localhost.example", "::2", "0.0.0.0"] {
+        assert!(!origin(true, host, 5678).is_this_machine(), "{host}");
+    }
+}
+
+#[test]
 fn both_forms_of_address_are_understood() {
     assert_eq!(parse_address("https://cp.example:5678"), Ok(origin(true, "cp.example", 5678)));
     assert_eq!(parse_address("http://127.0.0.1:5681/"), Ok(origin(false, "127.0.0.1", 5681)));
