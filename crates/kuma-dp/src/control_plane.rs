@@ -17,7 +17,7 @@ pub(crate) use request::{Environment, bootstrap_request};
 
 use crate::failure::Failure;
 use crate::http::{Answer, HttpError, Server, send};
-use crate::pause::{Backoff, pause};
+use crate::pause::{backoff, pause};
 use crate::settings::ControlPlaneSettings;
 
 /// Port of the server for proxies.
@@ -99,7 +99,7 @@ impl ControlPlane {
     /// The bootstrap for `request`. Tries again, at growing intervals, until it is given, refused, or time is up.
     pub(crate) async fn bootstrap(&self, request: &Value) -> Result<Bootstrap, Failure> {
         let deadline = Instant::now() + self.within;
-        let mut backoff = Backoff::new(FIRST_PAUSE, self.backoff);
+        let mut backoff = backoff(FIRST_PAUSE, self.backoff);
         loop {
             let failure = match self.attempt(request).await {
                 Ok(bootstrap) => return Ok(bootstrap),
@@ -109,7 +109,7 @@ impl ControlPlane {
                 }
                 Err(Attempt::Unknown) => unknown(request, self.within),
             };
-            let pause_for = backoff.next_pause();
+            let pause_for = backoff.next_delay();
             if Instant::now() + pause_for >= deadline {
                 return Err(failure);
             }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::failure::Failure;
 use crate::http::{Server, send};
-use crate::pause::{Backoff, pause};
+use crate::pause::{backoff, pause};
 use crate::readiness::{Phase, PhaseSender};
 use crate::settings::EnvoySettings;
 use crate::signals::Signals;
@@ -51,7 +51,7 @@ impl Supervisor<'_> {
     /// Runs Envoy until a signal asks to stop or it ends with success; restarts it when it crashes.
     pub(crate) async fn run(self, signals: &mut Signals) -> Result<(), Failure> {
         let mut short_lives = 0;
-        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut backoff = backoff(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let started = Instant::now();
             let mut tail = Tail::default();
@@ -66,13 +66,13 @@ impl Supervisor<'_> {
             self.phase.enter(Phase::Starting);
             if started.elapsed() >= SHORT_LIFE {
                 short_lives = 0;
-                backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+                backoff.reset();
             }
             short_lives += 1;
             if short_lives >= MAX_SHORT_LIVES {
                 return Err(Failure::Crashing { times: short_lives, last: status.to_string(), output: tail.text() });
             }
-            let pause_for = backoff.next_pause();
+            let pause_for = backoff.next_delay();
             tracing::warn!(%status, restart_in = ?pause_for, "Envoy ended unexpectedly");
             tokio::select! {
                 () = pause(pause_for) => {}

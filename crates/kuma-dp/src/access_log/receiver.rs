@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::pause::{Backoff, pause};
+use crate::pause::{backoff, pause};
 
 /// Bytes and lines that wait for one receiver; what comes on top is dropped.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -56,7 +56,7 @@ impl Receiver {
 }
 
 async fn serve(address: String, mut lines: mpsc::Receiver<Bytes>, waiting: Arc<AtomicUsize>) {
-    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    let mut backoff = backoff(FIRST_PAUSE, LONGEST_PAUSE);
     let mut connection: Option<TcpStream> = None;
     let mut batch = Vec::new();
     let mut text = Vec::new();
@@ -74,14 +74,14 @@ async fn serve(address: String, mut lines: mpsc::Receiver<Bytes>, waiting: Arc<A
             match tokio::time::timeout(WRITE, stream.write_all(&text)).await {
                 Ok(Ok(())) => {
                     connection = Some(stream);
-                    backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+                    backoff.reset();
                     break;
                 }
                 // What was written of the batch is written again: a line twice is better than a line less.
                 Ok(Err(error)) => tracing::info!(receiver = address, %error, "Access log receiver broke off"),
                 Err(_) => tracing::info!(receiver = address, "Access log receiver takes no more"),
             }
-            pause(backoff.next_pause()).await;
+            pause(backoff.next_delay()).await;
         }
         text.clear();
         text.shrink_to(LARGEST_KEPT);
@@ -103,7 +103,7 @@ fn is_open(stream: &TcpStream) -> bool {
     }
 }
 
-async fn connect(address: &str, backoff: &mut Backoff) -> TcpStream {
+async fn connect(address: &str, backoff: &mut base::Backoff) -> TcpStream {
     loop {
         let error = match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return stream,
@@ -111,6 +111,6 @@ async fn connect(address: &str, backoff: &mut Backoff) -> TcpStream {
             Err(_) => "no answer".to_owned(),
         };
         tracing::info!(receiver = address, error, "Access log receiver is not reachable");
-        pause(backoff.next_pause()).await;
+        pause(backoff.next_delay()).await;
     }
 }
