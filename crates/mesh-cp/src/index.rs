@@ -138,8 +138,7 @@ impl Task {
                 }
                 event = watch.next() => {
                     let Some(event) = event else { return info!("The store is closed; the index ends") };
-                    engine.apply(&event);
-                    pending = true;
+                    pending |= engine.apply(&event);
                 }
                 command = inbox.recv() => {
                     let Some(command) = command else { return };

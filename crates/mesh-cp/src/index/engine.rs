@@ -35,6 +35,13 @@ const RELEVANT: [&str; 14] = [
     "TrafficTrace",
 ];
 
+/// Kind that authorities and services outside the mesh are made of.
+const SECRET: &str = "Secret";
+
+fn is_relevant(collection: &str) -> bool {
+    collection == SECRET || RELEVANT.contains(&collection)
+}
+
 /// All state of the index.
 #[derive(Debug, Default)]
 pub(super) struct Engine {
@@ -61,10 +68,13 @@ impl Engine {
         Self::default()
     }
 
-    /// Takes in what the store says.
-    pub(super) fn apply(&mut self, event: &Event) {
+    /// Takes in what the store says; whether that may concern a proxy. Most writes do not: they are insights.
+    pub(super) fn apply(&mut self, event: &Event) -> bool {
         match event {
-            Event::Snapshot { records, .. } => self.replace(records),
+            Event::Snapshot { records, .. } => {
+                self.replace(records);
+                true
+            }
             Event::Changes(committed) => {
                 for change in &committed.changes {
                     match change {
@@ -72,6 +82,7 @@ impl Engine {
                         Change::Delete(key) => self.delete(key),
                     }
                 }
+                committed.changes.iter().any(|change| is_relevant(&change.key().collection))
             }
         }
     }
@@ -85,12 +96,12 @@ impl Engine {
 
     fn put(&mut self, record: &Arc<Record>) {
         let key = &record.draft.key;
-        if &*key.collection == "Secret" {
+        if &*key.collection == SECRET {
             let data = resources::spec_value(record)["data"].as_str().map(Secret::new);
             self.state(&key.scope).set_secret(&key.name, data);
             return;
         }
-        if !RELEVANT.contains(&&*key.collection) || self.known.get(key) == Some(&record.revision) {
+        if !is_relevant(&key.collection) || self.known.get(key) == Some(&record.revision) {
             return;
         }
         self.known.insert(key.clone(), record.revision);
@@ -102,7 +113,7 @@ impl Engine {
     }
 
     fn delete(&mut self, key: &Key) {
-        if &*key.collection == "Secret" {
+        if &*key.collection == SECRET {
             if let Some(state) = self.meshes.get_mut(&key.scope) {
                 state.set_secret(&key.name, None);
             }

@@ -344,6 +344,16 @@ async fn a_raw_resource_that_is_wrong_is_reported_until_it_is_mended() {
 }
 
 #[tokio::test]
+async fn insights_are_no_reason_to_look_at_proxies() {
+    let mut world = World::with_web().await;
+    let insight = crate::insights::Insights::new("cp".to_owned(), world.resources.clone(), world.clock.clone(), 1);
+    insight.connected(&proxy("web"), 1, Value::Null).await.unwrap();
+    insight.flush().await;
+    let event = world.watch.next().await.unwrap();
+    assert!(!world.engine.apply(&event), "{event:?}");
+}
+
+#[tokio::test]
 async fn of_two_sessions_only_the_end_of_the_later_one_counts() {
     let mut world = World::with_web().await;
     let first = world.engine.connect(&proxy("web"), 1, ProxyMetadata::default());
