@@ -147,12 +147,6 @@ impl Insights {
         let id = ProxyId { mesh: mesh.into(), name: name.into() };
         self.proxies.lock().get(&id).map(|proxy| proxy.render())
     }
-
-    /// Whether a proxy is connected to this control plane.
-    pub fn is_online(&self, mesh: &str, name: &str) -> bool {
-        let id = ProxyId { mesh: mesh.into(), name: name.into() };
-        self.proxies.lock().get(&id).is_some_and(Proxy::is_online)
-    }
 }
 
 impl Proxy {

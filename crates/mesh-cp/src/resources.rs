@@ -17,6 +17,7 @@ use store::{Change, Committed, Key, Op, Page, Query, Record, Revision, Store};
 
 pub use document::Document;
 pub use error::ResourceError;
+pub(crate) use record::REGISTERED;
 pub use record::{from_record, key, render, spec_value};
 
 use crate::defaults;

@@ -11,11 +11,8 @@ use store::Op;
 use tracing::{info, warn};
 
 use crate::index::ProxyId;
-use crate::resources::{self, Document, ResourceError, Resources};
+use crate::resources::{self, Document, REGISTERED, ResourceError, Resources};
 use crate::tokens::{Reason, Tokens};
-
-/// Marks records of proxies that registered themselves; never answered, as it is not written by a user.
-const REGISTERED: &str = "kuma.io/registered-by-proxy";
 
 /// The label that names a proxy's workload.
 pub(super) const WORKLOAD: &str = "kuma.io/workload";

@@ -7,6 +7,9 @@ use mesh_model::{KINDS, Kind, Meta, Resource, Scope};
 use serde_json::{Map, Value};
 use store::{Key, Record};
 
+/// Marks records of proxies that registered themselves. It is nobody's label and never answered.
+pub(crate) const REGISTERED: &str = "kuma.io/registered-by-proxy";
+
 /// The key of a resource.
 pub fn key(kind: &Kind, mesh: &str, name: &str) -> Key {
     let scope = if kind.scope == Scope::Mesh { mesh } else { "" };
@@ -34,7 +37,7 @@ pub fn from_record(record: &Record) -> Result<Resource, Problems> {
             kind,
             mesh: Arc::clone(&key.scope),
             name: Arc::clone(&key.name),
-            labels: record.draft.labels.clone(),
+            labels: labels(record).map(|(key, value)| (key.clone(), value.clone())).collect(),
             created: record.created,
             modified: record.modified,
         },
@@ -62,13 +65,18 @@ pub fn render(record: &Record) -> Map<String, Value> {
     answer.insert("modificationTime".into(), record.modified.to_string().into());
     // Clients of the old dialects know no labels: computed ones are shown to those who write labels.
     if stored.remove("labels").is_some() {
-        let labels = record.draft.labels.iter().map(|(key, value)| (key.clone(), value.clone()));
+        let labels = labels(record).map(|(key, value)| (key.clone(), value.clone()));
         answer.insert("labels".into(), labels.collect());
     }
     if let Some(Value::Object(fields)) = stored.remove("spec") {
         answer.extend(fields);
     }
     answer
+}
+
+/// The labels of a resource, computed ones included.
+fn labels(record: &Record) -> impl Iterator<Item = (&String, &String)> {
+    record.draft.labels.iter().filter(|(key, _)| *key != REGISTERED)
 }
 
 fn stored(record: &Record) -> Map<String, Value> {

@@ -152,6 +152,12 @@ async fn labels_are_answered_to_those_who_write_some_and_filtered_by_for_all() {
     assert_eq!(render(&labelled)["labels"]["team"], "a");
     assert_eq!(render(&labelled)["labels"]["kuma.io/mesh"], "m");
 
+    let mut registered = labelled.draft.clone();
+    registered.labels.insert(REGISTERED.to_owned(), "true".to_owned());
+    resources.store().commit(vec![Op::Put(registered, None)]).await.unwrap();
+    let registered = resources.get(kind("Dataplane"), "m", "labelled").await.unwrap();
+    assert_eq!(render(&registered)["labels"], render(&labelled)["labels"], "the mark is nobody's label");
+
     let by = |key: &str, value: &str| Selection {
         labels: BTreeMap::from([(key.to_owned(), value.to_owned())]),
         ..Selection::default()
