@@ -1,0 +1,113 @@
+//! Heads of requests and responses, the same for HTTP/1 and HTTP/2.
+
+use crate::headers::Headers;
+
+/// The version a message arrived with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+    /// HTTP/2
+    Http2,
+}
+
+/// A request method; case matters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Options,
+    Connect,
+    Trace,
+    /// Any other token.
+    Other(Box<str>),
+}
+
+impl Method {
+    /// The method of this token.
+    pub fn from_token(token: &str) -> Self {
+        match token {
+            "GET" => Self::Get,
+            "HEAD" => Self::Head,
+            "POST" => Self::Post,
+            "PUT" => Self::Put,
+            "PATCH" => Self::Patch,
+            "DELETE" => Self::Delete,
+            "OPTIONS" => Self::Options,
+            "CONNECT" => Self::Connect,
+            "TRACE" => Self::Trace,
+            other => Self::Other(other.into()),
+        }
+    }
+
+    /// Its token.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Connect => "CONNECT",
+            Self::Trace => "TRACE",
+            Self::Other(token) => token,
+        }
+    }
+}
+
+/// The head of a request.
+#[derive(Clone, Debug)]
+pub struct RequestHead {
+    /// The method.
+    pub method: Method,
+    /// The request target as it stood in the request line (HTTP/2: `:path`), usually path and query.
+    pub target: Vec<u8>,
+    /// The version.
+    pub version: Version,
+    /// The fields; HTTP/2's `:authority` is here as `host`, first.
+    pub headers: Headers,
+}
+
+impl RequestHead {
+    /// The target up to the `?`.
+    pub fn path(&self) -> &[u8] {
+        &self.target[..self.query_mark().unwrap_or(self.target.len())]
+    }
+
+    /// What follows the first `?`.
+    pub fn query(&self) -> Option<&[u8]> {
+        self.query_mark().map(|at| &self.target[at + 1..])
+    }
+
+    fn query_mark(&self) -> Option<usize> {
+        memchr::memchr(b'?', &self.target)
+    }
+}
+
+/// The head of a response.
+#[derive(Clone, Debug)]
+pub struct ResponseHead {
+    /// The status code, 100 to 999.
+    pub status: u16,
+    /// The reason as an HTTP/1 upstream sent it; `None` stands for the usual one.
+    pub reason: Option<Box<[u8]>>,
+    /// The version.
+    pub version: Version,
+    /// The fields.
+    pub headers: Headers,
+}
+
+impl ResponseHead {
+    /// A head of our own, without fields.
+    pub fn new(status: u16) -> Self {
+        Self { status, reason: None, version: Version::Http11, headers: Headers::new() }
+    }
+}
