@@ -1,0 +1,216 @@
+//! A request on its way through the gateway.
+
+use std::any::Any;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use engine::headers::Headers;
+use engine::message::RequestHead;
+use futures_util::future::LocalBoxFuture;
+use gateway_model::typed::{Consumer, Protocol, Route, Service};
+
+use super::credential::Authenticated;
+use super::node::Node;
+use super::outcome::Source;
+use crate::directory::Directory;
+
+/// All that is known of a request. Plugins read it and change what goes upstream and what goes back.
+pub struct Context {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Consumers and credentials.
+    pub directory: Arc<Directory>,
+    /// The request's id: 32 hexadecimal digits.
+    pub id: Box<str>,
+    /// The request as it goes upstream. Its target is still the client's: where it goes is [`target`](Self::target).
+    /// `Host`, hop-by-hop and forwarding headers are settled later.
+    pub request: RequestHead,
+    /// Where the request came from.
+    pub client: Client,
+    /// Where it goes, once it is routed to a service.
+    pub target: Target,
+    /// The route that matched.
+    pub route: Option<Arc<Route>>,
+    /// Its service.
+    pub service: Option<Arc<Service>>,
+    /// Named and numbered groups of the route's regular expression: name (or number from 1), text.
+    pub captures: Vec<(Box<str>, Box<str>)>,
+    /// Who calls, once a plugin found out.
+    pub consumer: Option<Arc<Consumer>>,
+    /// With what the caller was authenticated; `None` for the anonymous consumer.
+    pub credential: Option<Authenticated>,
+    /// Groups that an authentication plugin vouches for, instead of those of the consumer.
+    pub groups: Option<Vec<String>>,
+    /// Fields for the answer, whichever comes; they replace those of the same name.
+    pub response_headers: Headers,
+    /// What plugins tell each other by name (`kong.ctx.shared`).
+    pub shared: serde_json::Map<String, serde_json::Value>,
+    /// A body to send upstream instead of the client's.
+    pub replaced_body: Option<Vec<u8>>,
+    /// The form of errors in [`Content::Error`](super::Content::Error).
+    pub error_format: ErrorFormat,
+    /// Who made the answer; known from the header filter on.
+    pub source: Source,
+    pub(crate) kept: Vec<Box<dyn Any>>,
+}
+
+impl Context {
+    /// A context of a request that nothing is known of yet.
+    pub fn new(
+        node: Arc<Node>,
+        directory: Arc<Directory>,
+        id: impl Into<Box<str>>,
+        request: RequestHead,
+        client: Client,
+    ) -> Self {
+        Self {
+            node,
+            directory,
+            id: id.into(),
+            request,
+            client,
+            target: Target::default(),
+            route: None,
+            service: None,
+            captures: Vec::new(),
+            consumer: None,
+            credential: None,
+            groups: None,
+            response_headers: Headers::new(),
+            shared: serde_json::Map::new(),
+            replaced_body: None,
+            error_format: ErrorFormat::default(),
+            source: Source::default(),
+            kept: Vec::new(),
+        }
+    }
+
+    /// The time, Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.node.clock.now().as_millisecond()
+    }
+
+    /// Keeps a value of the plugin's for its later phases; replaces one of the same type.
+    pub fn keep<T: Any>(&mut self, value: T) {
+        match self.kept.iter_mut().find_map(|kept| kept.downcast_mut::<T>()) {
+            Some(kept) => *kept = value,
+            None => self.kept.push(Box::new(value)),
+        }
+    }
+
+    /// The kept value of this type.
+    pub fn kept<T: Any>(&self) -> Option<&T> {
+        self.kept.iter().find_map(|kept| kept.downcast_ref())
+    }
+
+    /// The kept value of this type, to be changed.
+    pub fn kept_mut<T: Any>(&mut self) -> Option<&mut T> {
+        self.kept.iter_mut().find_map(|kept| kept.downcast_mut())
+    }
+
+    /// The value of the first cookie `name` in the request.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.request.headers.get_all("cookie").filter_map(|line| std::str::from_utf8(line).ok()).find_map(|line| {
+            line.split(';').find_map(|pair| {
+                let (key, value) = pair.trim().split_once('=')?;
+                (key == name).then_some(value)
+            })
+        })
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("id", &self.id).field("route", &self.route).finish_non_exhaustive()
+    }
+}
+
+/// Where a request came from.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The client, which is behind a trusted proxy perhaps.
+    pub ip: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// The other end of the connection.
+    pub peer: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+    /// Whether the peer's forwarding headers count.
+    pub trust: Trust,
+    /// `http`, `https`, `grpc` or `grpcs`, as seen on the connection.
+    pub protocol: Protocol,
+    /// `http` or `https`, as the client used it; see [`Trust`].
+    pub forwarded_scheme: &'static str,
+    /// The host the client named, without port, lower case.
+    pub forwarded_host: Box<str>,
+    /// The port the client used.
+    pub forwarded_port: u16,
+    /// The server name of the TLS handshake.
+    pub sni: Option<Box<str>>,
+    /// TLS version and cipher suite.
+    pub tls: Option<(&'static str, &'static str)>,
+}
+
+/// Whether a peer is among the trusted proxies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Its forwarding headers are taken over.
+    Trusted,
+    /// They are overwritten.
+    Untrusted,
+}
+
+/// Where a request goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// Over TLS.
+    pub tls: bool,
+    /// Host name, IP address or the name of an upstream.
+    pub host: Box<str>,
+    /// Port.
+    pub port: u16,
+    /// The path, escaped as it is sent.
+    pub path: Vec<u8>,
+    /// The query with its `?`, or nothing.
+    pub query: Vec<u8>,
+    /// The `Host` to send; `None` to send what the route and the service say.
+    pub host_header: Option<Box<[u8]>>,
+}
+
+/// Form of error bodies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ErrorFormat {
+    /// `application/json; charset=utf-8`
+    #[default]
+    Json,
+    /// `text/html; charset=utf-8`
+    Html,
+    /// `application/xml; charset=utf-8`
+    Xml,
+    /// `text/plain; charset=utf-8`
+    Plain,
+    /// gRPC status in headers, no body.
+    Grpc,
+}
+
+/// The client's request body.
+pub trait RequestBody {
+    /// Reads it to the end, `limit` bytes at most, and keeps it: it still goes upstream unless
+    /// [`Context::replaced_body`] is set.
+    fn read<'a>(&'a mut self, limit: usize) -> LocalBoxFuture<'a, Result<&'a [u8], BodyError>>;
+
+    /// Its length as announced; `None` when it is chunked or HTTP/2 without length.
+    fn announced_length(&self) -> Option<u64>;
+}
+
+/// Why a request body could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// It is longer than the limit.
+    #[error("the request body is longer than {0} bytes")]
+    TooLarge(usize),
+    /// The client went away or broke the protocol.
+    #[error("the request body could not be read")]
+    Broken(#[source] std::io::Error),
+}
