@@ -17,7 +17,7 @@ use std::sync::Arc;
 use futures_util::future::LocalBoxFuture;
 
 pub use answer::{Answer, Content};
-pub use context::{BodyError, Client, Context, ErrorFormat, RequestBody, Target, Trust};
+pub use context::{BodyError, Client, Context, ErrorFormat, RequestBody, RequestId, Target, Tls, Trust};
 pub use credential::{Authenticated, Credential, Parsed};
 pub use engine::headers::{self, Headers};
 pub use engine::message::{Method, RequestHead, ResponseHead, Version};
@@ -38,11 +38,6 @@ pub trait Definition: Debug + Send + Sync + 'static {
     /// Compiles a checked configuration (complete, with defaults). The error is told to the operator, and the
     /// plugin then refuses requests rather than let them pass unguarded.
     fn compile(&self, config: &serde_json::Value, environment: &Environment) -> Result<Arc<dyn Plugin>, String>;
-
-    /// Whether requests that no route matched concern it (global plugins' header and log phases do run for those).
-    fn serves_unmatched(&self) -> bool {
-        true
-    }
 
     /// Collections of credentials it brings: `keyauth_credentials`.
     fn collections(&self) -> &'static [&'static str] {

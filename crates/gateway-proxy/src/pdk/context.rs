@@ -20,8 +20,8 @@ pub struct Context {
     pub node: Arc<Node>,
     /// Consumers and credentials.
     pub directory: Arc<Directory>,
-    /// The request's id: 32 hexadecimal digits.
-    pub id: Box<str>,
+    /// The request's id.
+    pub id: RequestId,
     /// The request as it goes upstream. Its target is still the client's: where it goes is [`target`](Self::target).
     /// `Host`, hop-by-hop and forwarding headers are settled later.
     pub request: RequestHead,
@@ -43,8 +43,8 @@ pub struct Context {
     pub groups: Option<Vec<String>>,
     /// Fields for the answer, whichever comes; they replace those of the same name.
     pub response_headers: Headers,
-    /// What plugins tell each other by name (`kong.ctx.shared`).
-    pub shared: serde_json::Map<String, serde_json::Value>,
+    /// What plugins tell each other by name (`kong.ctx.shared`); absent as long as nobody said anything.
+    pub shared: Option<Box<serde_json::Map<String, serde_json::Value>>>,
     /// A body to send upstream instead of the client's.
     pub replaced_body: Option<Vec<u8>>,
     /// The form of errors in [`Content::Error`](super::Content::Error).
@@ -59,14 +59,14 @@ impl Context {
     pub fn new(
         node: Arc<Node>,
         directory: Arc<Directory>,
-        id: impl Into<Box<str>>,
+        id: RequestId,
         request: RequestHead,
         client: Client,
     ) -> Self {
         Self {
             node,
             directory,
-            id: id.into(),
+            id,
             request,
             client,
             target: Target::default(),
@@ -77,7 +77,7 @@ impl Context {
             credential: None,
             groups: None,
             response_headers: Headers::new(),
-            shared: serde_json::Map::new(),
+            shared: None,
             replaced_body: None,
             error_format: ErrorFormat::default(),
             source: Source::default(),
@@ -108,6 +108,29 @@ impl Context {
         self.kept.iter_mut().find_map(|kept| kept.downcast_mut())
     }
 
+    /// `http` or `https`, as the client used it; a trusted proxy's `X-Forwarded-Proto` counts.
+    pub fn forwarded_scheme(&self) -> &str {
+        let own = if self.client.tls.is_some() { "https" } else { "http" };
+        self.trusted("x-forwarded-proto").unwrap_or(own)
+    }
+
+    /// The host the client named, without port; a trusted proxy's `X-Forwarded-Host` counts.
+    pub fn forwarded_host(&self) -> &str {
+        self.trusted("x-forwarded-host").or_else(|| self.request.headers.get_str("host").map(without_port)).unwrap_or("")
+    }
+
+    /// The port the client used; a trusted proxy's `X-Forwarded-Port` counts.
+    pub fn forwarded_port(&self) -> u16 {
+        self.trusted("x-forwarded-port").and_then(|port| port.parse().ok()).unwrap_or(self.client.local.port())
+    }
+
+    fn trusted(&self, name: &str) -> Option<&str> {
+        if self.client.trust == Trust::Untrusted {
+            return None;
+        }
+        self.request.headers.get_str(name).filter(|value| !value.is_empty())
+    }
+
     /// The value of the first cookie `name` in the request.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         self.request.headers.get_all("cookie").filter_map(|line| std::str::from_utf8(line).ok()).find_map(|line| {
@@ -121,7 +144,15 @@ impl Context {
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("id", &self.id).field("route", &self.route).finish_non_exhaustive()
+        f.debug_struct("Context").field("id", &self.id.as_str()).field("route", &self.route).finish_non_exhaustive()
+    }
+}
+
+/// `example.com:80` and `[::1]:80` as `example.com` and `[::1]`.
+fn without_port(host: &str) -> &str {
+    match host.rfind(':') {
+        Some(colon) if !host[colon..].contains(']') => &host[..colon],
+        _ => host,
     }
 }
 
@@ -140,16 +171,41 @@ pub struct Client {
     pub trust: Trust,
     /// `http`, `https`, `grpc` or `grpcs`, as seen on the connection.
     pub protocol: Protocol,
-    /// `http` or `https`, as the client used it; see [`Trust`].
-    pub forwarded_scheme: &'static str,
-    /// The host the client named, without port, lower case.
-    pub forwarded_host: Box<str>,
-    /// The port the client used.
-    pub forwarded_port: u16,
-    /// The server name of the TLS handshake.
+    /// What the TLS handshake came to.
+    pub tls: Option<Arc<Tls>>,
+}
+
+/// A connection's TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The server name the client asked for, lower case.
     pub sni: Option<Box<str>>,
-    /// TLS version and cipher suite.
-    pub tls: Option<(&'static str, &'static str)>,
+    /// `TLSv1.3`
+    pub version: &'static str,
+    /// `TLS_AES_256_GCM_SHA384`
+    pub cipher: &'static str,
+}
+
+/// 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId([u8; 32]);
+
+impl RequestId {
+    /// The digits of this number.
+    pub fn new(number: u128) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut digits = [0; 32];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        Self(digits)
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("made of ASCII digits")
+    }
 }
 
 /// Whether a peer is among the trusted proxies.
@@ -162,12 +218,12 @@ pub enum Trust {
 }
 
 /// Where a request goes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Over TLS.
     pub tls: bool,
     /// Host name, IP address or the name of an upstream.
-    pub host: Box<str>,
+    pub host: Arc<str>,
     /// Port.
     pub port: u16,
     /// The path, escaped as it is sent.
@@ -176,6 +232,12 @@ pub struct Target {
     pub query: Vec<u8>,
     /// The `Host` to send; `None` to send what the route and the service say.
     pub host_header: Option<Box<[u8]>>,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Self { tls: false, host: "".into(), port: 0, path: Vec::new(), query: Vec::new(), host_header: None }
+    }
 }
 
 /// Form of error bodies.
