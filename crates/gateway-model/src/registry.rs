@@ -1,0 +1,5 @@
+//! All kinds of documents of one node.
+
+pub use plugin::{PluginSchema, VaultSchema};
+
+mod plugin;

@@ -1,0 +1,23 @@
+//! Schemas: what documents may hold, built as values.
+//!
+//! ```
+//! use gateway_model::schema::{Element, EntityCheck, Field, Schema};
+//!
+//! let config = Schema::record([
+//!     Field::array("allow", Element::string()),
+//!     Field::integer("status").between(100, 599).default_value(429),
+//!     Field::string("name").required().one_of(["a", "b"]),
+//! ])
+//! .check(EntityCheck::at_least_one_of(["allow", "status"]));
+//! assert_eq!(config.fields().len(), 3);
+//! ```
+
+mod check;
+mod entity_check;
+mod field;
+mod pattern;
+
+pub use check::{Check, CustomCheck, Match};
+pub use entity_check::{EntityCheck, EntityCheckFn, EntityError};
+pub use field::{Deprecation, Element, Expand, Field, Kind, OnDelete, Schema};
+pub use pattern::Pattern;
