@@ -24,7 +24,7 @@ async fn cluster_id(resources: &Resources) -> Result<String, StoreError> {
         body: json!({ "config": Uuid::new_v4().to_string() }).to_string().into(),
         labels: BTreeMap::new(),
         unique: Vec::new(),
-        parent: None,
+        parents: Vec::new(),
         references: Vec::new(),
         expires: None,
     };

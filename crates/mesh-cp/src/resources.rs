@@ -149,6 +149,7 @@ impl Resources {
             labels: selection.labels.clone(),
             offset: selection.offset,
             limit: selection.limit,
+            ..Query::default()
         };
         Ok(self.store.list(query).await?)
     }

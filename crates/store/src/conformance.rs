@@ -15,6 +15,8 @@ pub mod races;
 #[doc(hidden)]
 pub mod relations;
 #[doc(hidden)]
+pub mod replacing;
+#[doc(hidden)]
 pub mod transactions;
 #[doc(hidden)]
 pub mod watching;
@@ -71,10 +73,12 @@ macro_rules! conformance {
                 unique_key_is_free_after_delete,
                 unique_key_is_free_after_update,
                 unique_key_moves_within_transaction,
+                record_is_found_by_its_unique_key,
                 missing_parent_is_refused,
                 missing_reference_is_refused,
                 named_records_may_come_earlier_in_transaction,
                 delete_cascades_to_all_levels,
+                any_parent_takes_its_child,
                 cascade_spares_moved_child,
                 cascade_follows_child_added_in_transaction,
                 cascade_ends_in_a_circle,
@@ -85,6 +89,15 @@ macro_rules! conformance {
                 reference_within_cascade_does_not_stop_it,
                 deleted_record_cannot_be_named_later_in_transaction,
             ],
+            replacing: [
+                replace_is_a_difference,
+                replace_by_the_same_changes_nothing,
+                replace_leaves_other_collections,
+                replaced_records_may_name_each_other_in_any_order,
+                replace_cascades_to_other_collections,
+                replaced_records_may_swap_unique_keys,
+                replace_by_two_of_one_key_is_refused,
+            ],
             listing: [
                 list_is_sorted,
                 list_is_of_one_collection,
@@ -92,6 +105,10 @@ macro_rules! conformance {
                 name_filter_contains,
                 name_filter_is_literal,
                 labels_filter_needs_all,
+                labels_filter_needs_one_of_any,
+                cursor_goes_on_behind_a_key,
+                uncounted_list_is_the_same_but_for_the_total,
+                list_of_what_names_a_record,
                 paging_covers_everything_once,
                 total_counts_matches,
                 offset_beyond_end_is_empty,
@@ -181,6 +198,7 @@ pub fn cases_of(module: &str) -> Vec<&'static str> {
         "listing" => include_str!("conformance/listing.rs"),
         "races" => include_str!("conformance/races.rs"),
         "relations" => include_str!("conformance/relations.rs"),
+        "replacing" => include_str!("conformance/replacing.rs"),
         "transactions" => include_str!("conformance/transactions.rs"),
         "watching" => include_str!("conformance/watching.rs"),
         "writing" => include_str!("conformance/writing.rs"),

@@ -21,7 +21,7 @@ use futures_util::future::BoxFuture;
 
 pub use error::{StoreError, TooLarge};
 pub use query::{Page, Query};
-pub use record::{Change, Committed, Draft, Key, Op, Record, Revision};
+pub use record::{Change, Committed, Content, Draft, Key, Op, Record, Revision};
 pub use watch::{Event, Watch};
 
 /// Where records live. All methods may be called at any time from any task.
@@ -32,6 +32,13 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     fn commit(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Arc<Committed>, StoreError>>;
     /// The record of that key; sees every commit that returned before the call.
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Arc<Record>>, StoreError>>;
+    /// The record that has the secondary key `field` of that value; sees every commit that returned before the call.
+    fn find<'a>(
+        &'a self,
+        collection: &'a str,
+        field: &'a str,
+        value: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<Record>>, StoreError>>;
     /// Part of a collection; sees every commit that returned before the call.
     fn list(&self, query: Query) -> BoxFuture<'_, Result<Page, StoreError>>;
     /// A new watcher. It does not keep the store alive.

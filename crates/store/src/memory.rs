@@ -48,6 +48,15 @@ impl Backend for Memory {
         Box::pin(async move { Ok(self.shared.get(key)) })
     }
 
+    fn find<'a>(
+        &'a self,
+        collection: &'a str,
+        field: &'a str,
+        value: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<Record>>, StoreError>> {
+        Box::pin(async move { Ok(self.shared.find(collection, field, value)) })
+    }
+
     fn list(&self, query: Query) -> BoxFuture<'_, Result<Page, StoreError>> {
         Box::pin(async move { Ok(self.shared.list(&query)) })
     }

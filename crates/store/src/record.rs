@@ -49,8 +49,8 @@ pub struct Draft {
     pub labels: BTreeMap<String, String>,
     /// Secondary keys, unique within the collection: `("username", "bob")`.
     pub unique: Vec<(String, String)>,
-    /// Deleting this record deletes it too. Must exist when it is written.
-    pub parent: Option<Key>,
+    /// Deleting any of these records deletes it too. They must exist when it is written.
+    pub parents: Vec<Key>,
     /// These records cannot be deleted as long as it exists. They must exist when it is written.
     pub references: Vec<Key>,
     /// When it vanishes by itself, with what has it as parent. Expiry does not ask who refers to it.
@@ -65,10 +65,15 @@ impl Draft {
             body: body.into(),
             labels: BTreeMap::new(),
             unique: Vec::new(),
-            parent: None,
+            parents: Vec::new(),
             references: Vec::new(),
             expires: None,
         }
+    }
+
+    /// Every record that it names.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &Key> {
+        self.parents.iter().chain(&self.references)
     }
 }
 
@@ -105,6 +110,19 @@ pub enum Op {
     /// Deletes, and what has it as parent; fails when absent or referred to from outside of what is deleted.
     /// With `Some(version)` only that version.
     Delete(Key, Option<u64>),
+    /// See [`Content`].
+    Replace(Content),
+}
+
+/// All that some collections hold from now on. It is applied as the difference to what is there: what is not among
+/// the drafts is deleted as by [`Op::Delete`], what is there already stays untouched, the rest is put. The drafts
+/// may name each other in any order.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// The collections.
+    pub collections: Vec<Arc<str>>,
+    /// Their records. No two have the same key; those of other collections are put.
+    pub drafts: Vec<Draft>,
 }
 
 /// What a transaction did, in order; cascades included, the dependent record before what it depends on.

@@ -42,6 +42,10 @@ impl Shared {
         self.state.read().get(key, self.clock.now())
     }
 
+    pub(crate) fn find(&self, collection: &str, field: &str, value: &str) -> Option<Arc<Record>> {
+        self.state.read().find(collection, field, value, self.clock.now())
+    }
+
     pub(crate) fn list(&self, query: &Query) -> Page {
         self.state.read().list(query, self.clock.now())
     }

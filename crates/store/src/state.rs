@@ -7,6 +7,7 @@ mod index;
 pub(crate) mod overlay;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -45,16 +46,25 @@ impl State {
     pub(crate) fn list(&self, query: &Query, now: Timestamp) -> Page {
         let limit = if query.limit == 0 { usize::MAX } else { query.limit };
         let mut page = Page::default();
-        for record in self.within(query) {
-            if record.expired(now) || !query.admits(record) {
-                continue;
-            }
+        for record in self.within(query).filter(|record| !record.expired(now) && query.admits(record)) {
             if page.total >= query.offset && page.records.len() < limit {
                 page.records.push(record.clone());
             }
             page.total += 1;
+            if query.uncounted && page.records.len() == limit {
+                break;
+            }
+        }
+        if query.uncounted {
+            page.total = 0;
         }
         page
+    }
+
+    pub(crate) fn find(&self, collection: &str, field: &str, value: &str, now: Timestamp) -> Option<Arc<Record>> {
+        let unique = (Arc::from(collection), field.to_owned(), value.to_owned());
+        let owner = self.index.owners.of(&unique).next()?;
+        self.get(owner, now)
     }
 
     /// Every record as of the revision, thus also those that have expired but are not deleted yet.
@@ -78,14 +88,21 @@ impl State {
         }
     }
 
-    /// The records of the query's collection and scope, and no others, in order.
-    fn within<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = &'a Arc<Record>> {
-        let scope = query.scope.clone().unwrap_or_default();
-        let first = Key { collection: query.collection.clone(), scope, name: Arc::default() };
-        self.records.range(first..).map(|(_, record)| record).take_while(move |record| {
-            let key = &record.draft.key;
+    /// The records that the query's collection, scope, cursor and relation leave, in order.
+    fn within<'a>(&'a self, query: &'a Query) -> Box<dyn Iterator<Item = &'a Arc<Record>> + 'a> {
+        let inside = move |key: &Key| {
             key.collection == query.collection && query.scope.as_ref().is_none_or(|scope| key.scope == *scope)
-        })
+        };
+        let range = (query.first(), Bound::Unbounded);
+        match &query.naming {
+            None => {
+                Box::new(self.records.range(range).take_while(move |(key, _)| inside(key)).map(|(_, record)| record))
+            }
+            Some(named) => {
+                let namers = self.index.namers.from(named, range).take_while(move |key| inside(key));
+                Box::new(namers.filter_map(|key| self.records.get(key)))
+            }
+        }
     }
 
     fn expired_by(&self, now: Timestamp) -> impl Iterator<Item = &Key> {

@@ -23,8 +23,8 @@ pub(super) fn draft(proxy: &ProxyId, insight: &Value) -> Draft {
         body: insight.clone(),
         written_type: None,
     };
-    let parent = Some(resources::key(kind("Dataplane"), &proxy.mesh, &proxy.name));
-    Draft { parent, ..document.draft() }
+    let parents = vec![resources::key(kind("Dataplane"), &proxy.mesh, &proxy.name)];
+    Draft { parents, ..document.draft() }
 }
 
 pub(super) async fn read(resources: &Resources, proxy: &ProxyId) -> Result<Option<Value>, ResourceError> {

@@ -78,13 +78,13 @@ impl Document {
             stored.insert("labels".into(), Value::Object(labels.collect()));
         }
         stored.insert("spec".into(), self.body.clone());
-        let parent = (self.kind.scope == Scope::Mesh).then(|| record::key(record::mesh_kind(), "", &self.mesh));
+        let mesh = (self.kind.scope == Scope::Mesh).then(|| record::key(record::mesh_kind(), "", &self.mesh));
         Draft {
             key: self.key(),
             body: Value::Object(stored).to_string().into(),
             labels: self.all_labels(),
             unique: Vec::new(),
-            parent,
+            parents: mesh.into_iter().collect(),
             references: Vec::new(),
             expires: None,
         }

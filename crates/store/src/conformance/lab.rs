@@ -96,6 +96,12 @@ impl Lab {
         self.get(key).await.is_some()
     }
 
+    /// The name of what has that secondary key.
+    pub(super) async fn find(&self, field: &str, value: &str) -> Option<String> {
+        let found = self.store().find("thing", field, value).await.expect("the store is there");
+        found.map(|record| record.draft.key.name.to_string())
+    }
+
     pub(super) async fn list(&self, query: Query) -> Page {
         self.store().list(query).await.expect("the store is there")
     }
@@ -183,8 +189,9 @@ impl Draft {
         self
     }
 
-    pub(super) fn below(self, parent: &str) -> Self {
-        Self { parent: Some(key(parent)), ..self }
+    pub(super) fn below(mut self, parent: &str) -> Self {
+        self.parents.push(key(parent));
+        self
     }
 
     pub(super) fn referring(mut self, name: &str) -> Self {

@@ -74,6 +74,61 @@ pub async fn labels_filter_needs_all(lab: Lab) {
     assert_eq!(lab.names(labelled([("env", "prod")])).await, ["a"]);
 }
 
+pub async fn labels_filter_needs_one_of_any(lab: Lab) {
+    lab.put(draft("a").label("red", "").label("big", "")).await;
+    lab.put(draft("b").label("blue", "")).await;
+    lab.put(draft("c").label("big", "")).await;
+    let any = ["red", "blue"].map(|label| (label.to_owned(), String::new()));
+    assert_eq!(lab.names(Query { any_labels: any.clone().into(), ..Query::all("thing") }).await, ["a", "b"]);
+    assert_eq!(lab.names(Query { any_labels: any.into(), ..labelled([("big", "")]) }).await, ["a"]);
+}
+
+pub async fn cursor_goes_on_behind_a_key(lab: Lab) {
+    for (scope, name) in [("a", "1"), ("a", "2"), ("b", "1"), ("b", "2")] {
+        lab.put(Draft::new(Key::new("thing", scope, name), "{}").label("name", name)).await;
+    }
+    let after = |scope: &str, name: &str| Query { after: Some((scope.into(), name.into())), ..Query::all("thing") };
+    assert_eq!(lab.names(after("a", "1")).await, ["2", "1", "2"]);
+    assert_eq!(lab.names(after("a", "11")).await, ["2", "1", "2"], "the key need not exist");
+    assert_eq!(lab.names(Query { limit: 1, ..after("a", "2") }).await, ["1"]);
+    assert_eq!(lab.names(Query { scope: Some("b".into()), ..after("a", "2") }).await, ["1", "2"]);
+    assert_eq!(lab.names(after("b", "2")).await, [""; 0]);
+    lab.put(Draft::new(Key::new("thinh", "", ""), "{}")).await;
+    assert_eq!(lab.names(after("c", "")).await, [""; 0]);
+}
+
+pub async fn uncounted_list_is_the_same_but_for_the_total(lab: Lab) {
+    fill(&lab).await;
+    let counted = Query { limit: 3, offset: 2, ..labelled([("odd", "yes")]) };
+    let uncounted = Query { uncounted: true, ..counted.clone() };
+    let page = lab.list(uncounted).await;
+    assert_eq!((page.total, page.records), (0, lab.list(counted).await.records));
+}
+
+fn naming(name: &str) -> Query {
+    Query { naming: Some(key(name)), ..Query::all("thing") }
+}
+
+pub async fn list_of_what_names_a_record(lab: Lab) {
+    for name in ["p", "q"] {
+        lab.put(draft(name)).await;
+    }
+    lab.put(draft("a").below("p").below("q")).await;
+    lab.put(draft("b").referring("p")).await;
+    lab.put(draft("c").below("q")).await;
+    lab.put(draft("d").below("p").referring("p")).await;
+    let elsewhere = Draft { references: vec![key("p")], ..Draft::new(Key::new("other", "scope", "b"), "{}") };
+    lab.put(elsewhere).await;
+    assert_eq!(lab.names(naming("p")).await, ["a", "b", "d"]);
+    let cursor = Some((key("a").scope, key("a").name));
+    assert_eq!(lab.names(Query { after: cursor, limit: 1, ..naming("p") }).await, ["b"]);
+    assert_eq!(lab.names(naming("q")).await, ["a", "c"]);
+    lab.put(draft("a").below("q")).await;
+    lab.delete(&key("b")).await;
+    assert_eq!(lab.names(naming("p")).await, ["d"]);
+    assert_eq!(lab.names(naming("nothing")).await, [""; 0]);
+}
+
 async fn fill(lab: &Lab) {
     let drafts = (0..25).map(|n| draft(&format!("n{n:02}")).label("odd", if n % 2 == 0 { "no" } else { "yes" }));
     lab.commit(drafts.map(Op::Create)).await;

@@ -58,6 +58,19 @@ pub async fn unique_key_moves_within_transaction(lab: Lab) {
     assert!(matches!(error, StoreError::NotUnique { owner, .. } if owner == key("a")));
 }
 
+pub async fn record_is_found_by_its_unique_key(lab: Lab) {
+    lab.put(draft("a").unique("user", "bob").unique("mail", "b@x")).await;
+    lab.put(Draft::new(Key::new("other", "scope", "b"), "{}").unique("user", "eve")).await;
+    assert_eq!(lab.find("user", "bob").await.as_deref(), Some("a"));
+    assert_eq!(lab.find("mail", "b@x").await.as_deref(), Some("a"));
+    assert_eq!(lab.find("user", "b@x").await, None);
+    assert_eq!(lab.find("user", "eve").await, None);
+    lab.put(draft("a").unique("user", "ann")).await;
+    assert_eq!(lab.find("user", "bob").await, None);
+    lab.delete(&key("a")).await;
+    assert_eq!(lab.find("user", "ann").await, None);
+}
+
 pub async fn missing_parent_is_refused(lab: Lab) {
     let error = lab.refused([Op::Create(draft("a").below("p"))]).await;
     assert!(matches!(error, StoreError::MissingReference(missing) if missing == key("p")));
@@ -82,7 +95,7 @@ pub async fn delete_cascades_to_all_levels(lab: Lab) {
     lab.put(draft("root")).await;
     lab.put(draft("mid").below("root")).await;
     lab.put(draft("leaf").below("mid").unique("u", "1")).await;
-    lab.put(Draft { parent: Some(key("mid")), ..Draft::new(Key::new("other", "", "leaf2"), "{}") }).await;
+    lab.put(Draft { parents: vec![key("mid")], ..Draft::new(Key::new("other", "", "leaf2"), "{}") }).await;
     lab.put(draft("stranger")).await;
 
     let committed = lab.delete(&key("root")).await;
@@ -94,6 +107,22 @@ pub async fn delete_cascades_to_all_levels(lab: Lab) {
     let left: Vec<_> = lab.everything().await.iter().map(|record| record.draft.key.clone()).collect();
     assert_eq!(left, [key("stranger")]);
     lab.put(draft("next").unique("u", "1")).await;
+}
+
+pub async fn any_parent_takes_its_child(lab: Lab) {
+    for name in ["p", "q"] {
+        lab.put(draft(name)).await;
+    }
+    for name in ["a", "b"] {
+        lab.put(draft(name).below("p").below("q")).await;
+    }
+    assert!(matches!(
+        lab.refused([Op::Create(draft("c").below("p").below("r"))]).await,
+        StoreError::MissingReference(_)
+    ));
+    lab.put(draft("b").below("p")).await;
+    assert_eq!(told(&*lab.delete(&key("q")).await), ["delete a", "delete q"]);
+    assert_eq!(told(&*lab.delete(&key("p")).await), ["delete b", "delete p"]);
 }
 
 pub async fn cascade_spares_moved_child(lab: Lab) {

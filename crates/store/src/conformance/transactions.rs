@@ -86,6 +86,6 @@ pub async fn created_and_deleted_leaves_nothing(lab: Lab) {
 }
 
 pub async fn too_many_steps_are_refused(lab: Lab) {
-    let error = lab.refused((0..1_000_000).map(|_| Op::Delete(key("a"), None))).await;
-    assert!(matches!(error, StoreError::TooLarge(TooLarge::Transaction { steps: 1_000_000, .. })));
+    let error = lab.refused((0..=1_000_000).map(|_| Op::Delete(key("a"), None))).await;
+    assert!(matches!(error, StoreError::TooLarge(TooLarge::Transaction { steps: 1_000_001, .. })));
 }

@@ -20,7 +20,7 @@ pub(super) fn replace(record: &Record) -> Query<'_, Sqlite, SqliteArguments> {
         .bind(&*draft.body)
         .bind(json(&draft.labels))
         .bind(json(&draft.unique))
-        .bind(draft.parent.as_ref().map(|parent| json(&parts(parent))))
+        .bind(json(&draft.parents.iter().map(parts).collect::<Vec<_>>()))
         .bind(json(&draft.references.iter().map(parts).collect::<Vec<_>>()))
         .bind(draft.expires.map(|at| at.to_string()))
         .bind(version.cast_signed())
@@ -44,7 +44,7 @@ pub(super) struct Row {
     body: Arc<str>,
     labels: String,
     secondary_keys: String,
-    parent: Option<String>,
+    parents: String,
     referred: String,
     expires: Option<String>,
     version: i64,
@@ -81,7 +81,7 @@ impl FromRow<'_, SqliteRow> for Row {
             body: text("body")?.into(),
             labels: row.try_get("labels")?,
             secondary_keys: row.try_get("secondary_keys")?,
-            parent: row.try_get("parent")?,
+            parents: row.try_get("parents")?,
             referred: row.try_get("referred")?,
             expires: row.try_get("expires")?,
             version: row.try_get("version")?,
@@ -101,8 +101,7 @@ impl TryFrom<Row> for Record {
         let time = |column, text: &str| {
             text.parse::<Timestamp>().map_err(|cause| RowError::Time { key: key.clone(), column, cause })
         };
-        let parent: Option<[Arc<str>; 3]> =
-            row.parent.as_deref().map(serde_json::from_str).transpose().map_err(bad("parent"))?;
+        let parents: Vec<[Arc<str>; 3]> = serde_json::from_str(&row.parents).map_err(bad("parents"))?;
         let references: Vec<[Arc<str>; 3]> = serde_json::from_str(&row.referred).map_err(bad("referred"))?;
         Ok(Self {
             version: row.version.cast_unsigned(),
@@ -112,7 +111,7 @@ impl TryFrom<Row> for Record {
             draft: Draft {
                 labels: serde_json::from_str(&row.labels).map_err(bad("labels"))?,
                 unique: serde_json::from_str(&row.secondary_keys).map_err(bad("secondary_keys"))?,
-                parent: parent.map(from_parts),
+                parents: parents.into_iter().map(from_parts).collect(),
                 references: references.into_iter().map(from_parts).collect(),
                 expires: row.expires.as_deref().map(|text| time("expires", text)).transpose()?,
                 key: row.key.clone(),

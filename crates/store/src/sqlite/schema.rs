@@ -4,7 +4,8 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Executor, query, query_scalar};
 
 /// Each entry takes the schema from the version before to its own, counted from 1. Entries are only ever added.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE revision (value INTEGER NOT NULL) STRICT;
     INSERT INTO revision VALUES (0);
     CREATE TABLE record (
@@ -23,7 +24,12 @@ const MIGRATIONS: &[&str] = &["
         modified TEXT NOT NULL,
         PRIMARY KEY (collection, scope, name)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    ALTER TABLE record RENAME COLUMN parent TO parents;
+    UPDATE record SET parents = iif(parents IS NULL, '[]', '[' || parents || ']');
+",
+];
 
 /// Why a file's schema cannot be used.
 #[derive(Debug, thiserror::Error)]

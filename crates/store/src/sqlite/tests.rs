@@ -175,6 +175,25 @@ async fn later_schema_is_refused() {
 }
 
 #[tokio::test]
+async fn file_of_the_first_version_is_understood() {
+    let (_folder, path) = file();
+    let store = open_now(&path).await.unwrap();
+    let child = Draft { parents: vec![key("p")], ..draft("child") };
+    store.commit(vec![Op::Create(draft("p")), Op::Create(child.clone())]).await.unwrap();
+    drop(store);
+    execute(
+        &path,
+        "UPDATE record SET parents = iif(parents = '[]', NULL, substr(parents, 2, length(parents) - 2));
+         ALTER TABLE record RENAME COLUMN parents TO parent;
+         UPDATE schema SET version = 1",
+    )
+    .await;
+    let store = open_now(&path).await.unwrap();
+    assert_eq!(store.get(&key("child")).await.unwrap().unwrap().draft, child);
+    assert_eq!(store.get(&key("p")).await.unwrap().unwrap().draft, draft("p"));
+}
+
+#[tokio::test]
 async fn other_databases_are_refused() {
     let (_folder, path) = file();
     execute(&path, "CREATE TABLE address (street TEXT)").await;

@@ -1,7 +1,8 @@
-//! From a secondary key, a parent and a referred record to the records that name them.
+//! From a secondary key to its owner, and from a record to the records that name it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::record::{Draft, Key};
@@ -13,8 +14,8 @@ pub(super) type UniqueKey = (Arc<str>, String, String);
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pub(super) owners: Holders<UniqueKey>,
-    pub(super) children: Holders<Key>,
-    pub(super) referrers: Holders<Key>,
+    /// Those that have it as a parent or as a reference.
+    pub(super) namers: Holders<Key>,
 }
 
 impl Index {
@@ -22,11 +23,8 @@ impl Index {
         for unique in unique_keys(draft) {
             self.owners.insert(unique, &draft.key);
         }
-        if let Some(parent) = &draft.parent {
-            self.children.insert(parent.clone(), &draft.key);
-        }
-        for reference in &draft.references {
-            self.referrers.insert(reference.clone(), &draft.key);
+        for named in draft.named() {
+            self.namers.insert(named.clone(), &draft.key);
         }
     }
 
@@ -34,11 +32,8 @@ impl Index {
         for unique in unique_keys(draft) {
             self.owners.remove(&unique, &draft.key);
         }
-        if let Some(parent) = &draft.parent {
-            self.children.remove(parent, &draft.key);
-        }
-        for reference in &draft.references {
-            self.referrers.remove(reference, &draft.key);
+        for named in draft.named() {
+            self.namers.remove(named, &draft.key);
         }
     }
 }
@@ -60,6 +55,15 @@ impl<K> Default for Holders<K> {
 impl<K: Eq + Hash> Holders<K> {
     pub(super) fn of(&self, named: &K) -> impl Iterator<Item = &Key> {
         self.0.get(named).into_iter().flatten()
+    }
+
+    /// Those within `range`, in order.
+    pub(super) fn from<'a>(
+        &'a self,
+        named: &K,
+        range: (Bound<Key>, Bound<Key>),
+    ) -> impl Iterator<Item = &'a Key> + use<'a, K> {
+        self.0.get(named).into_iter().flat_map(move |holders| holders.range(range.clone()))
     }
 
     fn insert(&mut self, named: K, holder: &Key) {

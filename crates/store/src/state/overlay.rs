@@ -1,6 +1,6 @@
 //! Transactions on top of a state that stays as it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use super::State;
 use super::index::{Index, UniqueKey, unique_keys};
 use crate::error::{StoreError, TooLarge};
-use crate::record::{Change, Committed, Draft, Key, Op, Record, Revision};
+use crate::record::{Change, Committed, Content, Draft, Key, Op, Record, Revision};
 
 /// The largest record in bytes. Above all a protection of the process; real documents have kilobytes.
 pub(crate) const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;
 
 /// The most steps of a transaction.
-pub(crate) const MAX_STEPS: usize = 100_000;
+pub(crate) const MAX_STEPS: usize = 1_000_000;
 
 /// A state with transactions applied that nobody else sees yet.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl<'a> Overlay<'a> {
     /// Deletes what has expired. Call it before the first transaction.
     pub(crate) fn expire(&mut self) -> Option<Arc<Committed>> {
         for key in self.base.expired_by(self.now) {
-            for gone in self.with_descendants(key) {
+            for gone in self.with_descendants(vec![key.clone()]) {
                 self.delete(gone);
             }
         }
@@ -72,8 +72,9 @@ impl<'a> Overlay<'a> {
 
     /// Applies all of `ops`, or none.
     pub(crate) fn transact(&mut self, ops: Vec<Op>) -> Result<Arc<Committed>, StoreError> {
-        if ops.len() > MAX_STEPS {
-            return Err(StoreError::TooLarge(TooLarge::Transaction { steps: ops.len(), limit: MAX_STEPS }));
+        let steps = ops.iter().map(steps).sum();
+        if steps > MAX_STEPS {
+            return Err(StoreError::TooLarge(TooLarge::Transaction { steps, limit: MAX_STEPS }));
         }
         for op in ops {
             if let Err(error) = self.step(op) {
@@ -128,14 +129,55 @@ impl<'a> Overlay<'a> {
                 if expected.is_some_and(|version| version != record.version) {
                     return Err(StoreError::Conflict(key));
                 }
-                self.delete_unless_in_use(&key)
+                self.delete_unless_in_use(self.with_descendants(vec![key]))
+            }
+            Op::Replace(content) => self.replace(content),
+        }
+    }
+
+    fn replace(&mut self, Content { collections, drafts }: Content) -> Result<(), StoreError> {
+        let mut kept = HashSet::with_capacity(drafts.len());
+        for draft in &drafts {
+            check_size(draft)?;
+            if !kept.insert(draft.key.clone()) {
+                return Err(StoreError::Exists(draft.key.clone()));
             }
         }
+        let there: BTreeSet<&Key> = collections.iter().flat_map(|collection| self.keys(collection)).collect();
+        let gone: Vec<Key> = there.into_iter().filter(|key| !kept.contains(*key)).cloned().collect();
+        // Puts first, since what names a record that goes may be among them.
+        let first = self.running.changes.len();
+        for draft in drafts {
+            let current = self.current(&draft.key).cloned();
+            if current.as_ref().is_none_or(|record| record.draft != draft) {
+                self.set_draft(draft, current.as_deref());
+            }
+        }
+        let put: Vec<Arc<Record>> = self.running.changes[first..]
+            .iter()
+            .filter_map(|change| match change {
+                Change::Put(record) => Some(record.clone()),
+                Change::Delete(_) => None,
+            })
+            .collect();
+        let doomed = self.with_descendants(gone);
+        if let Some(key) = doomed.iter().find(|key| kept.contains(*key)) {
+            let gone =
+                self.current(key).and_then(|record| record.draft.parents.iter().find(|key| doomed.contains(key)));
+            return Err(StoreError::MissingReference(gone.unwrap_or(key).clone()));
+        }
+        self.delete_unless_in_use(doomed)?;
+        put.iter().try_for_each(|record| self.check_names(&record.draft))
     }
 
     fn put(&mut self, draft: Draft, replaced: Option<&Record>) -> Result<(), StoreError> {
         check_size(&draft)?;
         self.check_names(&draft)?;
+        self.set_draft(draft, replaced);
+        Ok(())
+    }
+
+    fn set_draft(&mut self, draft: Draft, replaced: Option<&Record>) {
         self.index.insert(&draft);
         let record = Arc::new(Record {
             version: replaced.map_or(1, |record| record.version + 1),
@@ -146,19 +188,18 @@ impl<'a> Overlay<'a> {
         });
         self.set(record.draft.key.clone(), Some(record.clone()));
         self.running.changes.push(Change::Put(record));
-        Ok(())
     }
 
     /// Everything the draft names must exist, and its secondary keys must be free.
     fn check_names(&self, draft: &Draft) -> Result<(), StoreError> {
-        for named in draft.parent.iter().chain(&draft.references) {
+        for named in draft.named() {
             if self.current(named).is_none() {
                 return Err(StoreError::MissingReference(named.clone()));
             }
         }
         for unique in unique_keys(draft) {
-            if let Some(owner) = self.owner(&unique).filter(|owner| **owner != draft.key) {
-                let owner = owner.clone();
+            let taken = self.owners(&unique).find(|owner| **owner != draft.key).cloned();
+            if let Some(owner) = taken {
                 let (_, field, value) = unique;
                 return Err(StoreError::NotUnique { field, value, owner });
             }
@@ -166,8 +207,7 @@ impl<'a> Overlay<'a> {
         Ok(())
     }
 
-    fn delete_unless_in_use(&mut self, key: &Key) -> Result<(), StoreError> {
-        let doomed = self.with_descendants(key);
+    fn delete_unless_in_use(&mut self, doomed: Vec<Key>) -> Result<(), StoreError> {
         let set: BTreeSet<&Key> = doomed.iter().collect();
         for key in &doomed {
             // The smallest, since the order in which they come depends on what is in the base already.
@@ -191,9 +231,9 @@ impl<'a> Overlay<'a> {
         self.running.undo.push((key, before));
     }
 
-    /// The record, if it exists, and all below it; the deepest first.
-    fn with_descendants(&self, key: &Key) -> Vec<Key> {
-        let mut found: Vec<Key> = self.current(key).map(|record| record.draft.key.clone()).into_iter().collect();
+    /// Those of the records that exist, and all below them; the deepest first.
+    fn with_descendants(&self, keys: Vec<Key>) -> Vec<Key> {
+        let mut found: Vec<Key> = keys.into_iter().filter(|key| self.current(key).is_some()).collect();
         let mut seen: BTreeSet<Key> = found.iter().cloned().collect();
         let mut next = 0;
         while let Some(parent) = found.get(next).cloned() {
@@ -206,6 +246,15 @@ impl<'a> Overlay<'a> {
         found
     }
 
+    /// The keys that a collection has now or had before.
+    fn keys<'b>(&'b self, collection: &'b Arc<str>) -> impl Iterator<Item = &'b Key> {
+        let first = Key::new(collection.clone(), "", "");
+        let base = self.base.records.range(first.clone()..).map(|(key, _)| key);
+        let own = self.records.range(first..).map(|(key, _)| key);
+        let inside = move |key: &&Key| key.collection == *collection;
+        base.take_while(inside).chain(own.take_while(inside))
+    }
+
     fn current(&self, key: &Key) -> Option<&Arc<Record>> {
         match self.records.get(key) {
             Some(entry) => entry.as_ref(),
@@ -213,30 +262,34 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    fn owner(&self, unique: &UniqueKey) -> Option<&Key> {
+    /// One at most, but while content is being replaced.
+    fn owners<'b>(&'b self, unique: &'b UniqueKey) -> impl Iterator<Item = &'b Key> {
         let (_, field, value) = unique;
-        self.base.index.owners.of(unique).chain(self.index.owners.of(unique)).find(|key| {
+        self.base.index.owners.of(unique).chain(self.index.owners.of(unique)).filter(move |key| {
             self.current(key).is_some_and(|record| record.draft.unique.iter().any(|(f, v)| f == field && v == value))
         })
     }
 
     /// In no particular order, and perhaps some twice.
-    fn children(&self, parent: &Key) -> impl Iterator<Item = &Key> {
-        self.base
-            .index
-            .children
-            .of(parent)
-            .chain(self.index.children.of(parent))
-            .filter(|key| self.current(key).is_some_and(|record| record.draft.parent.as_ref() == Some(parent)))
+    fn children<'b>(&'b self, parent: &'b Key) -> impl Iterator<Item = &'b Key> {
+        self.namers(parent).filter(|(_, draft)| draft.parents.contains(parent)).map(|(key, _)| key)
     }
 
-    fn referrers(&self, key: &Key) -> impl Iterator<Item = &Key> {
-        self.base
-            .index
-            .referrers
-            .of(key)
-            .chain(self.index.referrers.of(key))
-            .filter(|by| self.current(by).is_some_and(|record| record.draft.references.contains(key)))
+    fn referrers<'b>(&'b self, key: &'b Key) -> impl Iterator<Item = &'b Key> {
+        self.namers(key).filter(|(_, draft)| draft.references.contains(key)).map(|(by, _)| by)
+    }
+
+    /// All that may name it, with what they are now.
+    fn namers<'b>(&'b self, key: &'b Key) -> impl Iterator<Item = (&'b Key, &'b Draft)> {
+        let namers = self.base.index.namers.of(key).chain(self.index.namers.of(key));
+        namers.filter_map(|by| self.current(by).map(|record| (by, &record.draft)))
+    }
+}
+
+fn steps(op: &Op) -> usize {
+    match op {
+        Op::Replace(content) => content.drafts.len(),
+        Op::Create(_) | Op::Put(..) | Op::Delete(..) => 1,
     }
 }
 
@@ -247,7 +300,7 @@ fn check_size(draft: &Draft) -> Result<(), StoreError> {
         + key(&draft.key)
         + draft.labels.iter().map(pair).sum::<usize>()
         + draft.unique.iter().map(|(field, value)| pair((field, value))).sum::<usize>()
-        + draft.parent.iter().chain(&draft.references).map(key).sum::<usize>();
+        + draft.named().map(key).sum::<usize>();
     if size > MAX_RECORD_BYTES {
         let limit = MAX_RECORD_BYTES;
         return Err(StoreError::TooLarge(TooLarge::Record { key: draft.key.clone(), size, limit }));

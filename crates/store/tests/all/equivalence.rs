@@ -34,11 +34,11 @@ fn keys() -> impl Strategy<Value = Key> {
 fn drafts() -> impl Strategy<Value = Draft> {
     let unique = vec((prop::sample::select(vec!["u", "v"]), 0..3u8), 0..2);
     let expires = option::weighted(0.2, 0..100i64);
-    (keys(), 0..3u8, unique, option::weighted(0.4, keys()), vec(keys(), 0..2), expires).prop_map(
-        |(key, body, unique, parent, references, expires)| Draft {
+    (keys(), 0..3u8, unique, vec(keys(), 0..2), vec(keys(), 0..2), expires).prop_map(
+        |(key, body, unique, parents, references, expires)| Draft {
             unique: unique.into_iter().map(|(field, value)| (field.to_owned(), value.to_string())).collect(),
             labels: BTreeMap::from([("body".to_owned(), body.to_string())]),
-            parent,
+            parents,
             references,
             expires: expires.map(|seconds| jiff::Timestamp::from_second(seconds).expect("it is small")),
             ..Draft::new(key, body.to_string())
@@ -79,7 +79,7 @@ async fn a_child_goes_with_a_parent_that_is_over_from_the_start() {
     let mut parent = Draft::new(key("c"), "0");
     parent.expires = Some(jiff::Timestamp::UNIX_EPOCH);
     let mut child = Draft::new(key("a"), "0");
-    child.parent = Some(key("c"));
+    child.parents = vec![key("c")];
     run(vec![Action::Wait(1), Action::Commit(vec![Op::Create(parent), Op::Put(child, None)])]).await;
 }
 

@@ -74,11 +74,12 @@ impl Model {
                 }
                 Ok(())
             }
+            Op::Replace(_) => unreachable!("the actions have none"),
         }
     }
 
     fn put(&mut self, draft: Draft, now: Timestamp, changes: &mut Vec<Change>) -> Result<(), StoreError> {
-        for named in draft.parent.iter().chain(&draft.references) {
+        for named in draft.parents.iter().chain(&draft.references) {
             if !self.records.contains_key(named) {
                 return Err(StoreError::MissingReference(named.clone()));
             }
@@ -112,7 +113,7 @@ impl Model {
         let mut next = 0;
         while next < family.len() {
             for (child, record) in &self.records {
-                if record.draft.parent.as_ref() == Some(&family[next]) && !family.contains(child) {
+                if record.draft.parents.contains(&family[next]) && !family.contains(child) {
                     family.push(child.clone());
                 }
             }
