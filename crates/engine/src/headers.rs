@@ -1,6 +1,8 @@
 //! Header fields as a flat list over one buffer of bytes: case, order and repetition stay as they arrived, and
 //! changing a field allocates only when the buffer grows.
 
+use std::ops::Range;
+
 /// Where a text stands in the buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Span {
@@ -10,7 +12,11 @@ struct Span {
 
 impl Span {
     fn of(self, bytes: &[u8]) -> &[u8] {
-        &bytes[self.start as usize..(self.start + self.len) as usize]
+        &bytes[self.start as usize..self.end()]
+    }
+
+    fn end(self) -> usize {
+        self.start as usize + self.len as usize
     }
 }
 
@@ -84,9 +90,65 @@ impl Headers {
 
     /// Adds a field at the end.
     pub fn append_bytes(&mut self, name: &[u8], value: &[u8]) {
+        // Stored as the line it will be on the wire, so that writing it is one copy.
+        self.bytes.reserve(name.len() + value.len() + 4);
         let name = self.store(name);
+        self.bytes.extend_from_slice(b": ");
         let value = self.store(value);
+        self.bytes.extend_from_slice(b"\r\n");
         self.fields.push(Field { name, value });
+    }
+
+    /// Writes every field as a line `name: value` with its line end, without the empty line after the last.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        // Neighbours in the buffer that are lines already are copied together.
+        let mut run = 0..0;
+        for field in &self.fields {
+            let line = field.name.start as usize..field.value.end() + 2;
+            if !self.is_line(field) {
+                out.extend_from_slice(&self.bytes[run]);
+                run = 0..0;
+                out.extend_from_slice(field.name.of(&self.bytes));
+                out.extend_from_slice(b": ");
+                out.extend_from_slice(field.value.of(&self.bytes));
+                out.extend_from_slice(b"\r\n");
+            } else if line.start == run.end {
+                run.end = line.end;
+            } else {
+                out.extend_from_slice(&self.bytes[run]);
+                run = line;
+            }
+        }
+        out.extend_from_slice(&self.bytes[run]);
+    }
+
+    /// How many bytes of memory the list holds on to.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity() + self.fields.capacity() * size_of::<Field>()
+    }
+
+    /// Takes `block` as the new buffer, without fields: [`Headers::push_span`] says where they are.
+    pub(crate) fn load(&mut self, block: &[u8]) {
+        self.clear();
+        self.bytes.extend_from_slice(block);
+    }
+
+    /// Adds the field whose name and value stand at these places of the block loaded.
+    ///
+    /// The block must be smaller than 4 GiB and contain both ranges.
+    pub(crate) fn push_span(&mut self, name: Range<usize>, value: Range<usize>) {
+        debug_assert!(name.end <= self.bytes.len() && value.end <= self.bytes.len());
+        let span = |range: Range<usize>| Span { start: range.start as u32, len: range.len() as u32 };
+        self.fields.push(Field { name: span(name), value: span(value) });
+    }
+
+    /// Whether the field stands in the buffer the way it is written.
+    fn is_line(&self, field: &Field) -> bool {
+        let name_end = field.name.end();
+        let value_end = field.value.end();
+        field.value.start as usize == name_end + 2
+            && self.bytes.get(name_end..name_end + 2) == Some(b": ")
+            && self.bytes.get(value_end..value_end + 2) == Some(b"\r\n")
     }
 
     /// Makes `value` the only one of `name`: in the place of the first, or at the end.
@@ -133,8 +195,25 @@ impl Headers {
 
 /// Whether `name` is a token (RFC 9110, 5.6.2).
 pub fn is_name(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+    !name.is_empty() && name.iter().all(|byte| TOKEN[*byte as usize])
 }
+
+/// Which bytes a token consists of.
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 /// Whether `value` may stand in a field: no CR, LF or NUL.
 pub fn is_value(value: &[u8]) -> bool {

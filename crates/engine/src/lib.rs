@@ -6,4 +6,5 @@
 //! configuration it loads once per request.
 
 pub mod headers;
+pub mod http1;
 pub mod message;

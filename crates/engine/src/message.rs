@@ -76,6 +76,13 @@ pub struct RequestHead {
     pub headers: Headers,
 }
 
+impl Default for RequestHead {
+    /// `GET` of nothing: memory for the parser to fill.
+    fn default() -> Self {
+        Self { method: Method::Get, target: Vec::new(), version: Version::Http11, headers: Headers::new() }
+    }
+}
+
 impl RequestHead {
     /// The target up to the `?`.
     pub fn path(&self) -> &[u8] {

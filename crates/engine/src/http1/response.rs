@@ -1,0 +1,143 @@
+//! Heads of responses.
+
+use super::fields::{BadFields, LineEnds, Noted, content_length, parse_fields};
+use super::{BadResponse, Framing, Limits, reason};
+use crate::message::{Method, ResponseHead, Version};
+
+/// What the head of a response says besides what is in [`ResponseHead`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParsedResponse {
+    /// Bytes the head took: the body begins here.
+    pub consumed: usize,
+    /// Where the body ends.
+    pub framing: Framing,
+    /// Whether the connection can carry another request after the body.
+    pub keep_alive: bool,
+    /// Whether this is an informational response (1xx but 101), after which the actual one follows.
+    pub informational: bool,
+    /// Whether the connection now speaks something else: 101, or success of a CONNECT. The rest is the tunnel's.
+    pub tunnel: bool,
+}
+
+/// Reads the head of a response to a request with `method` from the start of `buf` into `head`; `None` as long as
+/// it is incomplete. After `None` or an error the content of `head` means nothing.
+///
+/// A buffer of `limits.max_head_bytes` is enough for every head that is accepted.
+pub fn parse_response(
+    buf: &[u8],
+    method: &Method,
+    limits: &Limits,
+    head: &mut ResponseHead,
+) -> Result<Option<ParsedResponse>, BadResponse> {
+    let parsed = parse(buf, method, limits, head)?;
+    let taken = parsed.as_ref().map_or(buf.len() + 1, |parsed| parsed.consumed);
+    if taken > limits.max_head_bytes { Err(BadResponse::HeadTooLarge) } else { Ok(parsed) }
+}
+
+fn parse(
+    buf: &[u8],
+    method: &Method,
+    limits: &Limits,
+    head: &mut ResponseHead,
+) -> Result<Option<ParsedResponse>, BadResponse> {
+    let Some(line_end) = memchr::memchr(b'\n', buf) else {
+        // Something else than HTTP is told at once.
+        let prefix = buf.len().min(b"HTTP/1.".len());
+        return if buf[..prefix] == b"HTTP/1."[..prefix] { Ok(None) } else { Err(BadResponse::StatusLine) };
+    };
+    let line = &buf[..line_end];
+    parse_line(line.strip_suffix(b"\r").unwrap_or(line), head)?;
+
+    let block = &buf[line_end + 1..];
+    let mut noted = Noted::default();
+    let Some(end) = parse_fields(block, LineEnds::CrLfOrLf, limits, &mut head.headers, |name, value| {
+        noted.note(block, name, value);
+    })?
+    else {
+        return Ok(None);
+    };
+    let declared = declared_framing(&noted, block, head.version)?;
+    let framing = framing(declared, method, head.status);
+    Ok(Some(ParsedResponse {
+        consumed: line_end + 1 + end,
+        framing,
+        keep_alive: !noted.close
+            && (head.version == Version::Http11 || noted.keep_alive)
+            && framing != Framing::UntilClose
+            && !announces_forbidden_body(declared, head.status),
+        informational: head.status < 200 && head.status != 101,
+        tunnel: head.status == 101 || is_connected(method, head.status),
+    }))
+}
+
+fn parse_line(line: &[u8], head: &mut ResponseHead) -> Result<(), BadResponse> {
+    let (version, rest) = line.split_at_checked(9).ok_or(BadResponse::StatusLine)?;
+    head.version = match version {
+        b"HTTP/1.1 " => Version::Http11,
+        b"HTTP/1.0 " => Version::Http10,
+        _ => return Err(BadResponse::StatusLine),
+    };
+    let (digits, text) = rest.split_at_checked(3).ok_or(BadResponse::StatusLine)?;
+    if !digits.iter().all(u8::is_ascii_digit) || digits[0] == b'0' {
+        return Err(BadResponse::StatusLine);
+    }
+    head.status = digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
+    // Some servers leave out the space along with the reason.
+    let text = match text {
+        [] => text,
+        [b' ', text @ ..] => text,
+        _ => return Err(BadResponse::StatusLine),
+    };
+    if text.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+        return Err(BadResponse::StatusLine);
+    }
+    head.reason = if text == reason(head.status).as_bytes() { None } else { Some(text.into()) };
+    Ok(())
+}
+
+/// What the fields say of a body, if they say anything.
+fn declared_framing(noted: &Noted, block: &[u8], version: Version) -> Result<Option<Framing>, BadResponse> {
+    match (noted.codings.count, noted.lengths.count) {
+        (0, 0) => Ok(None),
+        (0, 1) => match content_length(&block[noted.lengths.first.clone()]) {
+            Some(length) => Ok(Some(Framing::Length(length))),
+            None => Err(BadResponse::ContentLength),
+        },
+        (0, _) => Err(BadResponse::SeveralContentLengths),
+        (1, 0) if version == Version::Http11 => {
+            let coding = &block[noted.codings.first.clone()];
+            if coding.eq_ignore_ascii_case(b"chunked") {
+                Ok(Some(Framing::Chunked))
+            } else {
+                Err(BadResponse::TransferEncoding)
+            }
+        }
+        (_, 0) => Err(BadResponse::TransferEncoding),
+        _ => Err(BadResponse::LengthAndTransferEncoding),
+    }
+}
+
+fn framing(declared: Option<Framing>, method: &Method, status: u16) -> Framing {
+    let bodiless = status < 200 || matches!(status, 204 | 304) || *method == Method::Head;
+    if bodiless || is_connected(method, status) { Framing::None } else { declared.unwrap_or(Framing::UntilClose) }
+}
+
+fn is_connected(method: &Method, status: u16) -> bool {
+    *method == Method::Connect && (200..300).contains(&status)
+}
+
+/// A server that announces a body where none can be may send one as well: what follows is not to be trusted.
+fn announces_forbidden_body(declared: Option<Framing>, status: u16) -> bool {
+    (status < 200 || status == 204) && !matches!(declared, None | Some(Framing::Length(0)))
+}
+
+impl From<BadFields> for BadResponse {
+    fn from(error: BadFields) -> Self {
+        match error {
+            BadFields::Name => Self::FieldName,
+            BadFields::Value => Self::FieldValue,
+            BadFields::LineEnd => Self::LineEnd,
+            BadFields::TooLarge => Self::HeadTooLarge,
+        }
+    }
+}
