@@ -1,44 +1,52 @@
 //! Kinds of documents: what a schema needs besides to be stored, found and referred to.
 
+mod operations;
+mod output;
+
+pub use operations::ForeignField;
+pub use output::{field as field_json, schema as schema_json};
+
+use std::collections::HashMap;
+
+use crate::error::Fields;
 use crate::schema::Schema;
 
 /// A kind of documents.
 #[derive(Clone, Debug)]
 pub struct EntitySchema {
     pub(crate) name: &'static str,
-    pub(crate) admin_name: Option<&'static str>,
-    pub(crate) nested_name: Option<&'static str>,
-    pub(crate) primary_key: &'static [&'static str],
-    pub(crate) endpoint_key: Option<&'static str>,
-    pub(crate) cache_key: &'static [&'static str],
-    pub(crate) unique: Vec<&'static [&'static str]>,
-    pub(crate) ttl: bool,
-    pub(crate) admin_api: bool,
+    admin_name: Option<&'static str>,
+    nested_name: Option<&'static str>,
+    primary_key: &'static [&'static str],
+    endpoint_key: Option<&'static str>,
+    cache_key: &'static [&'static str],
+    unique: Vec<&'static [&'static str]>,
+    ttl: bool,
+    admin_api: bool,
     pub(crate) schema: Schema,
-    pub(crate) transform: Option<Transform>,
+    transformations: Vec<Transformation>,
+    pub(crate) variants: Option<Variants>,
 }
 
-/// Turns a checked document into what is stored: hashes, digests. `sent` is what the writer gave; only what it
-/// holds is new.
-pub type Transform = fn(document: &mut serde_json::Map<String, serde_json::Value>, sent: &Sent<'_>);
-
-/// Which fields a writer gave.
-#[derive(Clone, Copy, Debug)]
-pub enum Sent<'a> {
-    /// All of the document is new.
-    All,
-    /// Only these fields are.
-    Only(&'a [String]),
+/// A change of a checked document on its way to the store: hashes, digests.
+#[derive(Clone, Debug)]
+pub struct Transformation {
+    /// It happens when the writer gave all of these.
+    pub input: &'static [&'static str],
+    /// The document must have these, and a change of one of them needs the input given anew.
+    pub needs: &'static [&'static str],
+    /// Makes, from the document, the values that replace what is there.
+    pub on_write: fn(&Fields) -> Fields,
 }
 
-impl Sent<'_> {
-    /// Whether the writer gave `field`.
-    pub fn has(&self, field: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(names) => names.iter().any(|name| name == field),
-        }
-    }
+/// Schemas over the general one, chosen by a field of the document.
+#[derive(Clone, Debug)]
+pub(crate) struct Variants {
+    /// The field: a string, or a list whose first known element counts.
+    pub(crate) key: &'static str,
+    pub(crate) schemas: HashMap<&'static str, Schema, foldhash::fast::FixedState>,
+    /// The message for others; `%s` is what was given.
+    pub(crate) unknown: &'static str,
 }
 
 impl EntitySchema {
@@ -55,7 +63,8 @@ impl EntitySchema {
             ttl: false,
             admin_api: true,
             schema,
-            transform: None,
+            transformations: Vec::new(),
+            variants: None,
         }
     }
 
@@ -108,8 +117,22 @@ impl EntitySchema {
     }
 
     /// What is done to a document before it is stored.
-    pub fn transform(mut self, transform: Transform) -> Self {
-        self.transform = Some(transform);
+    pub fn transformation(mut self, transformation: Transformation) -> Self {
+        self.transformations.push(transformation);
+        self
+    }
+
+    /// Special schemas by the value of `key`.
+    pub(crate) fn variants(
+        mut self,
+        key: &'static str,
+        unknown: &'static str,
+        schemas: impl IntoIterator<Item = (&'static str, Schema)>,
+    ) -> Self {
+        self.variants = Some(Variants { key, schemas: schemas.into_iter().collect(), unknown });
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

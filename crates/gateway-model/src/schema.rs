@@ -16,8 +16,15 @@ mod check;
 mod entity_check;
 mod field;
 mod pattern;
+pub(crate) mod process;
+pub(crate) mod validate;
+pub(crate) use validate::ENTITY;
+
+pub(crate) mod value;
+pub(crate) mod view;
 
 pub use check::{Check, CustomCheck, Match};
 pub use entity_check::{EntityCheck, EntityCheckFn, EntityError};
 pub use field::{Deprecation, Element, Expand, Field, Kind, OnDelete, Schema};
 pub use pattern::Pattern;
+pub use process::Source;

@@ -6,6 +6,8 @@ mod records;
 pub use checks::*;
 pub use records::{queue, redis, with_redis_shorthands};
 
+pub(crate) use checks::split_scheme;
+
 use crate::schema::{Element, Field, OnDelete};
 
 /// Every protocol.
@@ -133,6 +135,13 @@ pub fn sni(name: &'static str) -> Field {
     Field::string(name)
         .custom(check_sni)
         .description("A string representing an SNI (server name indication) value for TLS.")
+}
+
+/// A server name for TLS whose first or last label may be `*`.
+pub fn wildcard_sni(name: &'static str) -> Field {
+    Field::string(name)
+        .custom(check_wildcard_sni)
+        .description("A string representing a wildcard host name, such as *.example.com.")
 }
 
 /// A header's name.

@@ -3,6 +3,7 @@
 use serde_json::{Number, Value};
 
 use super::pattern::Pattern;
+use super::value::{as_list, display, display_number, quoted, same};
 
 /// A check in code; the error is the message.
 pub type CustomCheck = fn(&Value) -> Result<(), String>;
@@ -132,4 +133,122 @@ impl Match {
     pub fn elements(inner: Self) -> Self {
         Self { elements: Some(Box::new(inner)), ..Self::default() }
     }
+}
+
+/// The elements of a field's value must come from one of the subsets.
+fn exclusive_subsets(value: &Value, subsets: &[&[&str]]) -> Result<(), String> {
+    let items = as_list(value).unwrap_or_default();
+    let found: Vec<&&[&str]> =
+        subsets.iter().filter(|set| items.iter().filter_map(Value::as_str).any(|item| set.contains(&item))).collect();
+    match found.as_slice() {
+        [] | [_] => Ok(()),
+        many => {
+            let sets: Vec<String> = many.iter().map(|set| format!("({})", quoted(set.iter().copied()))).collect();
+            Err(format!("these sets are mutually exclusive: {}", sets.join(", ")))
+        }
+    }
+}
+
+/// How long a value is: bytes, elements or entries.
+fn length(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.len(),
+        Value::Object(map) => map.len(),
+        _ => 0,
+    }
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_default()
+}
+
+fn string(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// `%d` of a limit.
+fn whole(value: &Value) -> String {
+    format!("{}", number(value) as i64)
+}
+
+fn expect(fits: bool, message: impl FnOnce() -> String) -> Result<(), String> {
+    if fits { Ok(()) } else { Err(message()) }
+}
+
+fn invalid(value: &Value) -> String {
+    format!("invalid value: {}", string(value))
+}
+
+impl Check {
+    /// Runs it over a value of the right type.
+    ///
+    /// # Errors
+    /// The message.
+    pub(crate) fn run(&self, value: &Value) -> Result<(), String> {
+        match self {
+            Self::Eq(wanted) => expect(same(value, wanted), || format!("value must be {}", display(wanted))),
+            Self::Ne(unwanted) => expect(!same(value, unwanted), || format!("value must not be {}", display(value))),
+            Self::OneOf(options) => expect(options.iter().any(|option| same(value, option)), || {
+                format!("expected one of: {}", list(options))
+            }),
+            Self::NotOneOf(options) => expect(!options.iter().any(|option| same(value, option)), || {
+                format!("must not be one of: {}", list(options))
+            }),
+            Self::Gt(limit) => expect(number(value) > limit.as_f64().unwrap_or_default(), || {
+                format!("value must be greater than {}", display_number(limit))
+            }),
+            Self::Timestamp => expect(number(value) > 0.0, || "expected a valid timestamp".to_owned()),
+            Self::Uuid => expect(is_uuid(string(value)), || "expected a valid UUID".to_owned()),
+            Self::IsRegex => {
+                expect(regex::Regex::new(string(value)).is_ok(), || format!("not a valid regex: {}", string(value)))
+            }
+            Self::Between(low, high) => expect((number(low)..=number(high)).contains(&number(value)), || {
+                format!("value should be between {} and {}", whole(low), whole(high))
+            }),
+            Self::LenEq(len) => expect(length(value) == *len, || format!("length must be {len}")),
+            Self::LenMin(len) => expect(length(value) >= *len, || format!("length must be at least {len}")),
+            Self::LenMax(len) => expect(length(value) <= *len, || format!("length must be at most {len}")),
+            Self::StartsWith(prefix) => {
+                expect(string(value).starts_with(prefix), || format!("should start with: {prefix}"))
+            }
+            Self::NotMatch(pattern) => expect(!pattern.is_match(string(value)), || invalid(value)),
+            Self::Match(pattern) => expect(pattern.is_match(string(value)), || invalid(value)),
+            Self::MatchNone(patterns) => match patterns.iter().find(|(pattern, _)| pattern.is_match(string(value))) {
+                Some((_, err)) => Err((*err).to_owned()),
+                None => Ok(()),
+            },
+            Self::MatchAll(patterns) => match patterns.iter().find(|(pattern, _)| !pattern.is_match(string(value))) {
+                Some((_, err)) => Err((*err).to_owned()),
+                None => Ok(()),
+            },
+            Self::MatchAny(patterns, err) => {
+                expect(patterns.iter().any(|pattern| pattern.is_match(string(value))), || {
+                    err.map_or_else(|| invalid(value), str::to_owned)
+                })
+            }
+            Self::Contains(wanted) => {
+                let items = as_list(value).unwrap_or_default();
+                expect(items.iter().any(|item| same(item, wanted)), || {
+                    format!("expected to contain: {}", display(wanted))
+                })
+            }
+            Self::Custom(check) => check(value),
+            Self::ExclusiveSubsets(subsets) => exclusive_subsets(value, subsets),
+        }
+    }
+}
+
+fn list(options: &[Value]) -> String {
+    options.iter().map(display).collect::<Vec<_>>().join(", ")
+}
+
+/// Five groups of hexadecimal digits in either case.
+fn is_uuid(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() == 36
+        && bytes.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
 }

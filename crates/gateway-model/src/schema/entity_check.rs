@@ -3,6 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::check::Match;
+use super::validate::{self, Completeness, ENTITY};
+use super::value::{get_path, is_nonempty, is_reference, quoted, same, set_error};
+use super::view::View;
 
 /// A check in code across fields.
 pub type EntityCheckFn = fn(&Map<String, Value>) -> Result<(), EntityError>;
@@ -165,5 +168,192 @@ impl From<String> for EntityError {
 impl From<&str> for EntityError {
     fn from(text: &str) -> Self {
         Self::message(text)
+    }
+}
+
+/// Runs a check over a record whose fields have been checked, and adds what it finds to `errors`.
+pub(crate) fn run(
+    check: &EntityCheck,
+    view: View<'_>,
+    document: &Map<String, Value>,
+    completeness: Completeness,
+    errors: &mut Map<String, Value>,
+) {
+    if let Verdict::Skip = precondition(check, view, document, completeness, errors) {
+        return;
+    }
+    let updating = if completeness == Completeness::Update { "when updating, " } else { "" };
+    let set = |name: &&&str| is_nonempty(get_path(document, name));
+    let all = |names: &[&'static str]| quoted(names.iter().copied());
+    let text = match check {
+        EntityCheck::AtLeastOneOf(names) => (!names.iter().any(|name| set(&name)))
+            .then(|| format!("{updating}at least one of these fields must be non-empty: {}", all(names))),
+        EntityCheck::OnlyOneOf(names) => (names.iter().filter(set).count() != 1)
+            .then(|| format!("exactly one of these fields must be non-empty: {}", all(names))),
+        EntityCheck::Distinct(names) => {
+            let values: Vec<&Value> = names.iter().filter(set).filter_map(|name| get_path(document, name)).collect();
+            let twice =
+                values.iter().enumerate().any(|(at, value)| values[..at].iter().any(|other| same(other, value)));
+            twice.then(|| format!("values of these fields must be distinct: {}", all(names)))
+        }
+        EntityCheck::MutuallyRequired(names) => {
+            let count = names.iter().filter(set).count();
+            (count != 0 && count != names.len())
+                .then(|| format!("all or none of these fields must be set: {}", all(names)))
+        }
+        EntityCheck::MutuallyExclusive(names) => (names.iter().filter(set).count() > 1)
+            .then(|| format!("only one or none of these fields must be set: {}", all(names))),
+        EntityCheck::MutuallyExclusiveSets(first, second) => {
+            let first: Vec<&str> = first.iter().filter(set).copied().collect();
+            let second: Vec<&str> = second.iter().filter(set).copied().collect();
+            (!first.is_empty() && !second.is_empty())
+                .then(|| format!("these sets are mutually exclusive: ({}), ({})", quoted(first), quoted(second)))
+        }
+        EntityCheck::Conditional { if_field, if_match, then_field, then_match, then_err } => {
+            conditional(view, document, (if_field, if_match), (then_field, then_match), errors).then(
+                || match then_err {
+                    Some(err) => err.replace("%s", if_field),
+                    None => format!("failed conditional validation given value of field '{if_field}'"),
+                },
+            )
+        }
+        EntityCheck::ConditionalAtLeastOneOf { if_field, if_match, then_at_least_one_of, then_err } => {
+            let applies = matches(view, document, if_field, if_match);
+            (applies && !then_at_least_one_of.iter().any(|name| set(&name))).then(|| match then_err {
+                Some(err) => err.replace("%s", &all(then_at_least_one_of)),
+                None => {
+                    format!("{updating}at least one of these fields must be non-empty: {}", all(then_at_least_one_of))
+                }
+            })
+        }
+        EntityCheck::Custom { check, .. } => {
+            if let Err(found) = check(document) {
+                found.messages.into_iter().for_each(|text| push(errors, text));
+                for (path, text) in found.fields {
+                    set_error(errors, &path, Value::String(text));
+                }
+            }
+            None
+        }
+    };
+    if let Some(text) = text {
+        push(errors, text);
+    }
+}
+
+/// Adds a message about the entity as a whole.
+fn push(errors: &mut Map<String, Value>, text: String) {
+    let messages = errors.entry(ENTITY).or_insert_with(|| Value::Array(Vec::new()));
+    if let Value::Array(messages) = messages {
+        messages.push(Value::String(text));
+    }
+}
+
+/// Whether the field passes the checks of `wanted`.
+fn matches(view: View<'_>, document: &Map<String, Value>, path: &str, wanted: &Match) -> bool {
+    let value = get_path(document, path).unwrap_or(&Value::Null);
+    view.at(path).is_some_and(|field| validate::field(field, Some(wanted), value).is_ok())
+}
+
+/// Whether a conditional check fails; what is wrong with the second field is added to the errors.
+fn conditional(
+    view: View<'_>,
+    document: &Map<String, Value>,
+    (if_field, if_match): (&str, &Match),
+    (then_field, then_match): (&str, &Match),
+    errors: &mut Map<String, Value>,
+) -> bool {
+    if !matches(view, document, if_field, if_match) {
+        return false;
+    }
+    let value = get_path(document, then_field).unwrap_or(&Value::Null);
+    let Some(field) = view.at(then_field) else { return false };
+    match validate::field(field, Some(then_match), value) {
+        Ok(()) => false,
+        Err(err) => {
+            set_error(errors, then_field, err);
+            true
+        }
+    }
+}
+
+enum Verdict {
+    Run,
+    Skip,
+}
+
+/// Whether the state of the fields a check looks at lets it run.
+fn precondition(
+    check: &EntityCheck,
+    view: View<'_>,
+    document: &Map<String, Value>,
+    completeness: Completeness,
+    errors: &mut Map<String, Value>,
+) -> Verdict {
+    let rules = check.rules();
+    let mut any = false;
+    let mut wrong = false;
+    let mut missing = Vec::new();
+    check.each_source(&mut |name, required| {
+        match get_path(document, name) {
+            None if required && !rules.with_missing && view.at(name).is_some() => missing.push(name),
+            None => {}
+            Some(value) => {
+                any = true;
+                let reference = value.as_str().is_some_and(is_reference);
+                wrong |= reference && view.at(name).is_some_and(|field| field.flags.referenceable);
+            }
+        }
+        wrong |= !rules.with_invalid && errors.contains_key(name);
+    });
+    if wrong || (!any && !(rules.with_missing && completeness == Completeness::Full)) {
+        return Verdict::Skip;
+    }
+    if missing.is_empty() {
+        return Verdict::Run;
+    }
+    let suffix = if completeness == Completeness::Update { " when updating" } else { "" };
+    for name in missing {
+        set_error(errors, name, Value::String(format!("field required for entity check{suffix}")));
+    }
+    Verdict::Skip
+}
+
+/// When a check runs.
+struct Rules {
+    with_missing: bool,
+    with_invalid: bool,
+}
+
+impl EntityCheck {
+    fn rules(&self) -> Rules {
+        let (with_missing, with_invalid) = match self {
+            Self::AtLeastOneOf(_) | Self::ConditionalAtLeastOneOf { .. } => (true, true),
+            Self::OnlyOneOf(_) | Self::Distinct(_) | Self::Conditional { .. } => (false, true),
+            Self::MutuallyRequired(_) | Self::MutuallyExclusive(_) | Self::MutuallyExclusiveSets(..) => (true, false),
+            Self::Custom { with_missing, with_invalid, .. } => (*with_missing, *with_invalid),
+        };
+        Rules { with_missing, with_invalid }
+    }
+
+    /// Calls `each` with the fields the check looks at, and whether it needs them.
+    fn each_source(&self, each: &mut dyn FnMut(&'static str, bool)) {
+        match self {
+            Self::AtLeastOneOf(names)
+            | Self::OnlyOneOf(names)
+            | Self::Distinct(names)
+            | Self::MutuallyRequired(names)
+            | Self::MutuallyExclusive(names) => names.iter().for_each(|name| each(name, true)),
+            Self::MutuallyExclusiveSets(first, second) => first.iter().chain(second).for_each(|name| each(name, true)),
+            Self::Conditional { if_field, then_field, .. } => {
+                each(if_field, true);
+                each(then_field, false);
+            }
+            Self::ConditionalAtLeastOneOf { if_field, then_at_least_one_of, .. } => {
+                each(if_field, true);
+                then_at_least_one_of.iter().for_each(|name| each(name, false));
+            }
+            Self::Custom { sources, .. } => sources.iter().for_each(|name| each(name, true)),
+        }
     }
 }

@@ -521,7 +521,7 @@ impl Schema {
             Some((head, rest)) => (head, Some(rest)),
             None => (path, None),
         };
-        let field = self.0.index.get(head).map(|at| &self.0.fields[*at])?;
+        let field = self.0.field(head)?;
         match (rest, &field.kind) {
             (None, _) => Some(field),
             (Some(rest), Kind::Record(schema)) => schema.get(rest),
@@ -531,6 +531,10 @@ impl Schema {
 }
 
 impl Record {
+    pub(crate) fn field(&self, name: &str) -> Option<&Field> {
+        self.index.get(name).map(|at| &self.fields[*at])
+    }
+
     /// Adds or replaces a field.
     fn push(&mut self, field: Field) {
         match self.index.get(field.name) {

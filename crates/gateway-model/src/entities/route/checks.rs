@@ -1,0 +1,161 @@
+//! Checks of routes in code.
+
+use serde_json::{Map, Value};
+
+use crate::schema::EntityError;
+use crate::schema::value::{is_nonempty, quoted};
+use crate::types::check_escapes;
+
+/// What any route may match by, but for expressions.
+const MATCHERS: [&str; 7] = ["snis", "sources", "destinations", "methods", "hosts", "paths", "headers"];
+
+type Fields = Map<String, Value>;
+
+/// Routes that include https may match by `snis` as well as by what http has.
+pub(super) fn check_https(route: &Fields) -> Result<(), EntityError> {
+    https(route, &["methods", "hosts", "headers", "paths", "snis"])
+}
+
+/// As [`check_https`], where there are expressions.
+pub(super) fn check_https_or_expression(route: &Fields) -> Result<(), EntityError> {
+    https(route, &["methods", "hosts", "headers", "paths", "snis", "expression"])
+}
+
+fn https(route: &Fields, names: &[&str]) -> Result<(), EntityError> {
+    let has_https =
+        route.get("protocols").and_then(Value::as_array).is_some_and(|set| set.iter().any(|each| each == "https"));
+    if !has_https || names.iter().any(|name| is_nonempty(route.get(*name))) {
+        return Ok(());
+    }
+    Err(EntityError::message(format!("must set one of {} when 'protocols' is 'https'", quoted(names.iter().copied()))))
+}
+
+/// A route matches by an expression or by fields, not by both.
+pub(super) fn check_matchers(route: &Fields) -> Result<(), EntityError> {
+    let fail = |text: &str| Err(EntityError::message(format!("Router Expression failed validation: {text}")));
+    let set = |name: &str| route.get(name).is_some_and(|value| !value.is_null());
+    let nonzero = |name: &str| set(name) && route.get(name).and_then(Value::as_f64) != Some(0.0);
+    let expression = set("expression");
+    let matchers = MATCHERS.iter().any(|name| is_nonempty(route.get(*name)));
+    if expression && matchers {
+        return fail(
+            "cannot set 'expression' with 'methods', 'hosts', 'paths', 'headers', 'snis', 'sources' or \
+             'destinations' simultaneously",
+        );
+    }
+    if expression && nonzero("regex_priority") {
+        return fail("cannot set 'regex_priority' with 'expression' simultaneously");
+    }
+    if matchers && nonzero("priority") {
+        return fail(
+            "cannot set 'priority' with 'methods', 'hosts', 'paths', 'headers', 'snis', 'sources' or 'destinations' \
+             simultaneously",
+        );
+    }
+    Ok(())
+}
+
+/// A path to match: in its normal form, or after `~` a regular expression that compiles.
+pub(super) fn check_path(path: &Value) -> Result<(), String> {
+    let path = path.as_str().unwrap_or_default();
+    if let Some(pattern) = path.strip_prefix('~') {
+        return match regex::Regex::new(pattern) {
+            Ok(_) => Ok(()),
+            Err(err) => {
+                let err = err.to_string();
+                let reason = err.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                Err(format!("invalid regex: '{pattern}' (PCRE returned: {reason})"))
+            }
+        };
+    }
+    if is_plain(path) {
+        return Ok(());
+    }
+    check_escapes(path)?;
+    let normal = normalize(path);
+    if normal == path.as_bytes() {
+        return Ok(());
+    }
+    Err(format!("non-normalized path, consider use '{}' instead", String::from_utf8_lossy(&normal)))
+}
+
+/// Whether nothing in the path could be written otherwise: no dots after slashes, no escapes.
+fn is_plain(path: &str) -> bool {
+    !path.bytes().zip(path.bytes().skip(1)).any(|pair| pair == (b'/', b'.') || pair == (b'/', b'/'))
+        && !path.contains('%')
+}
+
+/// Resolves dot segments, merges slashes, decodes what need not be escaped.
+fn normalize(path: &str) -> Vec<u8> {
+    const RESERVED: &[u8] = b"!#$%&'()*+,/:;=?@[]";
+    let mut decoded = Vec::with_capacity(path.len());
+    let bytes = path.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let escape = (bytes[at] == b'%').then(|| path.get(at + 1..at + 3)).flatten();
+        match escape.and_then(|digits| u8::from_str_radix(digits, 16).ok().map(|byte| (digits, byte))) {
+            Some((digits, byte)) if RESERVED.contains(&byte) => {
+                decoded.push(b'%');
+                decoded.extend(digits.to_ascii_uppercase().bytes());
+                at += 3;
+            }
+            Some((_, byte)) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            None => {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    let mut segments: Vec<&[u8]> = Vec::new();
+    let mut directory = false;
+    for segment in decoded.split(|byte| *byte == b'/').skip(1) {
+        directory = matches!(segment, b"" | b"." | b"..");
+        match segment {
+            b"" | b"." => {}
+            b".." => {
+                segments.pop();
+            }
+            segment => segments.push(segment),
+        }
+    }
+    let mut normal = Vec::with_capacity(decoded.len());
+    for segment in &segments {
+        normal.push(b'/');
+        normal.extend(*segment);
+    }
+    if directory || segments.is_empty() {
+        normal.push(b'/');
+    }
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(path: &str) -> Result<(), String> {
+        check_path(&Value::from(path))
+    }
+
+    #[test]
+    fn fixed_paths_are_in_normal_form() {
+        for path in ["/", "/a", "/a/", "/a.b/c", "/foo(bar)", "/a b", "/a%2Fb", "/ä"] {
+            assert_eq!(checked(path), Ok(()), "{path}");
+        }
+        assert_eq!(checked("/a/../b"), Err("non-normalized path, consider use '/b' instead".to_owned()));
+        assert_eq!(checked("/a/."), Err("non-normalized path, consider use '/a/' instead".to_owned()));
+        assert_eq!(checked("/a%20b"), Err("non-normalized path, consider use '/a b' instead".to_owned()));
+        assert_eq!(checked("/a%2fb"), Err("non-normalized path, consider use '/a%2Fb' instead".to_owned()));
+        assert_eq!(checked("/a%zz"), Err("invalid url-encoded value: '%zz'".to_owned()));
+    }
+
+    #[test]
+    fn patterns_compile() {
+        assert_eq!(checked("~/a(?<x>\\d+)"), Ok(()));
+        let err = checked("~/[a").expect_err("not a pattern");
+        assert!(err.starts_with("invalid regex: '/[a' (PCRE returned: "), "{err}");
+    }
+}

@@ -1,0 +1,275 @@
+//! Writing, changing and showing documents.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::{EntitySchema, Transformation};
+use crate::error::{DaoError, Fields};
+use crate::schema::process::{self, Mode};
+use crate::schema::validate::{self, Completeness};
+use crate::schema::value::{display, get_path, is_nonempty, quoted, same};
+use crate::schema::view::View;
+use crate::schema::{Field, Kind, OnDelete, Source};
+
+const REQUIRED: &str = "required field missing";
+
+/// A field that refers to another kind of documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForeignField {
+    pub name: &'static str,
+    /// The kind referred to.
+    pub reference: &'static str,
+    pub on_delete: OnDelete,
+    pub required: bool,
+}
+
+impl EntitySchema {
+    /// Its name: plural, snake case.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The path segment of its collection.
+    pub fn collection(&self) -> &'static str {
+        self.admin_name.unwrap_or(self.name)
+    }
+
+    /// The path segment of its collection below a parent.
+    pub fn nested_collection(&self) -> &'static str {
+        self.nested_name.unwrap_or_else(|| self.collection())
+    }
+
+    /// Whether the Admin API serves it.
+    pub fn has_admin_api(&self) -> bool {
+        self.admin_api
+    }
+
+    /// The fields that identify a document.
+    pub fn key_fields(&self) -> &'static [&'static str] {
+        self.primary_key
+    }
+
+    /// The unique field that names a document in paths.
+    pub fn endpoint(&self) -> Option<&'static str> {
+        self.endpoint_key
+    }
+
+    /// The fields that find a document on the request path.
+    pub fn cache_fields(&self) -> &'static [&'static str] {
+        self.cache_key
+    }
+
+    /// Whether documents may carry a `ttl`.
+    pub fn has_ttl(&self) -> bool {
+        self.ttl
+    }
+
+    /// Whether documents have tags.
+    pub fn has_tags(&self) -> bool {
+        self.schema.0.field("tags").is_some()
+    }
+
+    /// Its general fields, in the order of documents.
+    pub fn fields(&self) -> &[Field] {
+        self.schema.fields()
+    }
+
+    /// The field called `name` of a document, as the document's own kind (a plugin's, for example) has it.
+    pub fn field_of(&self, document: &Fields, name: &str) -> Option<&Field> {
+        self.view(document).field(name)
+    }
+
+    /// The fields that refer to other kinds.
+    pub fn foreign_fields(&self) -> impl Iterator<Item = ForeignField> {
+        self.schema.fields().iter().filter_map(|field| match field.kind() {
+            Kind::Foreign { reference, on_delete } => Some(ForeignField {
+                name: field.name(),
+                reference,
+                on_delete: *on_delete,
+                required: field.is_required(),
+            }),
+            _ => None,
+        })
+    }
+
+    /// Lists of fields whose values together no two documents share. With a single field null is no value; with
+    /// several it is one.
+    pub fn unique_keys(&self) -> impl Iterator<Item = Cow<'static, [&'static str]>> {
+        let single = self.schema.fields().iter().filter(|field| field.is_unique());
+        single.map(|field| Cow::Owned(vec![field.name()])).chain(self.unique.iter().map(|key| Cow::Borrowed(*key)))
+    }
+
+    /// A new document out of what a writer gave, complete and in the order of the schema. For writes that replace a
+    /// document too: what they do not give falls back to its default.
+    ///
+    /// # Errors
+    /// [`DaoError::SchemaViolation`].
+    pub fn insert(&self, given: Fields, source: &mut dyn Source) -> Result<Fields, DaoError> {
+        self.write(given, true, source)
+    }
+
+    /// As [`Self::insert`], of a document that is in its stored form already: passwords are hashes.
+    ///
+    /// # Errors
+    /// [`DaoError::SchemaViolation`].
+    pub fn insert_stored(&self, given: Fields, source: &mut dyn Source) -> Result<Fields, DaoError> {
+        self.write(given, false, source)
+    }
+
+    fn write(&self, given: Fields, transform: bool, source: &mut dyn Source) -> Result<Fields, DaoError> {
+        let view = self.view(&given);
+        let sent: Vec<bool> = self.transformations.iter().map(|each| has_all(&given, each.input)).collect();
+        let mut document = process::record(view, given, Mode::Whole, source).map_err(DaoError::SchemaViolation)?;
+        let view = self.checked_view(&document)?;
+        let mut errors = validate::record(view, &document, Completeness::Full).err().unwrap_or_default();
+        self.check_ttl(&document, &mut errors);
+        if !errors.is_empty() {
+            return Err(DaoError::SchemaViolation(errors));
+        }
+        if transform {
+            for (transformation, _) in self.transformations.iter().zip(sent).filter(|(_, sent)| *sent) {
+                apply(transformation, &mut document);
+            }
+        }
+        Ok(document)
+    }
+
+    /// A document with changes laid over it: records are merged, anything else is replaced, null erases.
+    ///
+    /// # Errors
+    /// [`DaoError::SchemaViolation`].
+    pub fn update(&self, current: &Fields, changes: Fields, source: &mut dyn Source) -> Result<Fields, DaoError> {
+        let kind = self.variants.as_ref().and_then(|variants| changes.get(variants.key));
+        let view = self.view(if kind.is_some() { &changes } else { current });
+        let changes = process::record(view, changes, Mode::Changes, source).map_err(DaoError::SchemaViolation)?;
+        let sent: Vec<(bool, Option<DaoError>)> =
+            self.transformations.iter().map(|each| sent(each, &changes, current)).collect();
+        let merged = process::merge(view, changes, current);
+        let view = self.checked_view(&merged)?;
+        let mut errors = validate::record(view, &merged, Completeness::Update).err().unwrap_or_default();
+        self.check_ttl(&merged, &mut errors);
+        if !errors.is_empty() {
+            return Err(DaoError::SchemaViolation(errors));
+        }
+        if let Some(error) = sent.iter().find_map(|(_, error)| error.clone()) {
+            return Err(error);
+        }
+        let mut document = process::fill(view, merged, source).map_err(DaoError::SchemaViolation)?;
+        for (transformation, _) in self.transformations.iter().zip(sent).filter(|(_, (sent, _))| *sent) {
+            apply(transformation, &mut document);
+        }
+        Ok(document)
+    }
+
+    /// Checks a document as [`Self::insert`] does, and no more.
+    ///
+    /// # Errors
+    /// [`DaoError::SchemaViolation`].
+    pub fn validate(&self, given: Fields, source: &mut dyn Source) -> Result<(), DaoError> {
+        self.write(given, false, source).map(drop)
+    }
+
+    /// A stored document as reads show it: every field, deprecated names too, nothing internal.
+    pub fn present(&self, document: &Fields) -> Fields {
+        let mut shown = process::present(self.view(document), document);
+        if self.ttl
+            && let Some(ttl) = document.get("ttl").filter(|ttl| !ttl.is_null())
+        {
+            shown.insert("ttl".to_owned(), ttl.clone());
+        }
+        shown
+    }
+
+    /// The primary key of a document.
+    pub fn key_of(&self, document: &Fields) -> Fields {
+        let value = |name: &&str| ((*name).to_owned(), document.get(*name).cloned().unwrap_or_default());
+        self.primary_key.iter().map(value).collect()
+    }
+
+    /// Checks an id as it stands in a path.
+    ///
+    /// # Errors
+    /// [`DaoError::InvalidPrimaryKey`].
+    pub fn check_id(&self, id: &str) -> Result<(), DaoError> {
+        let [name] = self.primary_key else { return Ok(()) };
+        let Some(field) = self.schema.0.field(name) else { return Ok(()) };
+        validate::field(field, None, &Value::String(id.to_owned()))
+            .map_err(|err| DaoError::InvalidPrimaryKey(Map::from_iter([((*name).to_owned(), err)])))
+    }
+
+    /// Checks the value of the field that names documents in paths.
+    ///
+    /// # Errors
+    /// [`DaoError::InvalidUnique`].
+    pub fn check_endpoint(&self, value: &str) -> Result<(), DaoError> {
+        let Some(field) = self.endpoint_key.and_then(|name| self.schema.0.field(name)) else { return Ok(()) };
+        validate::field(field, None, &Value::String(value.to_owned()))
+            .map_err(|err| DaoError::InvalidUnique { field: field.name().to_owned(), message: display(&err) })
+    }
+
+    /// The schema for this document.
+    pub(crate) fn view(&self, document: &Fields) -> View<'_> {
+        let special = self.variants.as_ref().and_then(|variants| {
+            let find = |name: &Value| name.as_str().and_then(|name| variants.schemas.get(name));
+            match document.get(variants.key) {
+                Some(Value::Array(names)) => names.iter().find_map(find),
+                Some(name) => find(name),
+                None => None,
+            }
+        });
+        View::specialised(&self.schema.0, special.map(|schema| &*schema.0), self.ttl)
+    }
+
+    /// The schema for this document, when it says which.
+    fn checked_view(&self, document: &Fields) -> Result<View<'_>, DaoError> {
+        let view = self.view(document);
+        let Some(variants) = self.variants.as_ref().filter(|_| !view.is_specialised()) else { return Ok(view) };
+        let given = match document.get(variants.key) {
+            None | Some(Value::Null) => return Err(DaoError::field(variants.key, REQUIRED)),
+            Some(Value::Array(names)) => names.first().map(display),
+            Some(Value::Object(_)) => None,
+            Some(name) => Some(display(name)),
+        };
+        let given = given.unwrap_or_else(|| "nil".to_owned());
+        Err(DaoError::field(variants.key, variants.unknown.replace("%s", &given)))
+    }
+
+    fn check_ttl(&self, document: &Fields, errors: &mut Fields) {
+        const LONGEST: u64 = 100_000_000;
+        let Some(ttl) = document.get("ttl").filter(|ttl| self.ttl && !ttl.is_null()) else { return };
+        let fits = ttl.as_f64().is_some_and(|ttl| ttl.fract() == 0.0 && (0.0..=LONGEST as f64).contains(&ttl));
+        if !fits {
+            let text = format!("must be an integer between 0 and {LONGEST}");
+            errors.insert("ttl".to_owned(), Value::String(text));
+        }
+    }
+}
+
+/// Whether something is set at all of the paths.
+fn has_all(document: &Fields, paths: &[&str]) -> bool {
+    paths.iter().all(|path| is_nonempty(get_path(document, path)))
+}
+
+/// Whether changes call for a transformation, and what is missing for it.
+fn sent(transformation: &Transformation, changes: &Fields, current: &Fields) -> (bool, Option<DaoError>) {
+    let Transformation { input, needs, .. } = transformation;
+    let given = has_all(changes, input);
+    let moved = needs.iter().any(|path| match get_path(changes, path) {
+        Some(new) => !same(new, get_path(current, path).unwrap_or(&Value::Null)),
+        None => false,
+    });
+    if moved && !given {
+        let names = quoted(input.iter().chain(*needs).copied());
+        return (false, Some(DaoError::entity(format!("all or none of these fields must be set: {names}"))));
+    }
+    (given, None)
+}
+
+fn apply(transformation: &Transformation, document: &mut Fields) {
+    if has_all(document, transformation.needs) {
+        for (name, value) in (transformation.on_write)(document) {
+            document.insert(name, value);
+        }
+    }
+}
