@@ -1,29 +1,68 @@
+mod bodies;
+mod heads;
+mod oracle;
+mod properties;
+mod requests;
+mod responses;
+
 use super::*;
 use crate::message::{Method, RequestHead, ResponseHead};
 
-#[test]
-fn a_request_is_read_and_written_the_same() {
-    let text = b"POST /a%20b?c HTTP/1.1\r\nHost: x.test:80\r\nX-a: 1\r\nx-A: 2\r\nContent-Length: 3\r\n\r\nabc";
-    let mut head = RequestHead::default();
-    let parsed = parse_request(text, &Limits::default(), &mut head).unwrap().unwrap();
-    assert_eq!(parsed.framing, Framing::Length(3));
-    assert_eq!(&text[parsed.consumed..], b"abc");
-    assert!(parsed.keep_alive && !parsed.upgrade && !parsed.expect_continue);
-    assert_eq!(head.method, Method::Post);
-    let mut out = Vec::new();
-    write_request(&head, &mut out);
-    end_head(&mut out);
-    assert_eq!(out, text[..parsed.consumed]);
+/// A request as it was read, or why it was not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Read {
+    /// Framing, body and what is left behind it.
+    Whole(Framing, Vec<u8>, Vec<u8>),
+    /// The head or the body lacks something.
+    Partial,
+    Head(BadRequest),
+    Response(BadResponse),
+    Body(BadBody),
 }
 
-#[test]
-fn a_response_is_read_and_written_the_same() {
-    let text = b"HTTP/1.1 404 Gone fishing\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let mut head = ResponseHead::new(0);
-    let parsed = parse_response(text, &Method::Get, &Limits::default(), &mut head).unwrap().unwrap();
-    assert_eq!((parsed.framing, parsed.keep_alive), (Framing::Chunked, true));
-    let mut out = Vec::new();
-    write_response(&head, &mut out);
-    end_head(&mut out);
-    assert_eq!(out, text);
+/// Reads one request.
+fn read_request(input: &[u8]) -> Read {
+    let mut head = RequestHead::default();
+    match parse_request(input, &Limits::default(), &mut head) {
+        Ok(None) => Read::Partial,
+        Ok(Some(parsed)) => read_body(parsed.framing, &input[parsed.consumed..]),
+        Err(error) => Read::Head(error),
+    }
+}
+
+/// Reads one response, after which the connection ends.
+fn read_response(method: &Method, input: &[u8]) -> Read {
+    let mut head = ResponseHead::new(200);
+    match parse_response(input, method, &Limits::default(), &mut head) {
+        Ok(None) => Read::Partial,
+        Ok(Some(parsed)) => read_body(parsed.framing, &input[parsed.consumed..]),
+        Err(error) => Read::Response(error),
+    }
+}
+
+fn read_body(framing: Framing, input: &[u8]) -> Read {
+    match decode_in_parts(framing, &[input]) {
+        Ok((body, rest, true)) => Read::Whole(framing, body, rest),
+        Ok((_, _, false)) => Read::Partial,
+        Err(error) => Read::Body(error),
+    }
+}
+
+/// Body, rest and whether the body is complete, of an input that arrives in parts and then ends.
+fn decode_in_parts(framing: Framing, parts: &[&[u8]]) -> Result<(Vec<u8>, Vec<u8>, bool), BadBody> {
+    let mut decoder = BodyDecoder::new(framing, &Limits::default());
+    let (mut body, mut rest) = (Vec::new(), Vec::new());
+    for part in parts {
+        let mut input = *part;
+        while !decoder.is_done() && !input.is_empty() {
+            let step = decoder.decode(input)?;
+            assert!(step.end || step.consumed > 0, "no progress");
+            assert!(step.data.end <= step.consumed && step.consumed <= input.len());
+            body.extend_from_slice(&input[step.data]);
+            input = &input[step.consumed..];
+        }
+        rest.extend_from_slice(input);
+    }
+    let complete = decoder.close().is_ok();
+    Ok((body, rest, complete))
 }
