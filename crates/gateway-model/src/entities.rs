@@ -11,6 +11,7 @@ mod upstream;
 mod vault;
 
 pub use route::RouterFlavor;
+pub use upstream::canonical_target;
 
 use crate::entity::EntitySchema;
 use crate::schema::Schema;

@@ -9,7 +9,7 @@ pub use output::{field as field_json, schema as schema_json};
 use std::collections::HashMap;
 
 use crate::error::Fields;
-use crate::schema::Schema;
+use crate::schema::{Field, Schema};
 
 /// A kind of documents.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct EntitySchema {
     pub(crate) schema: Schema,
     transformations: Vec<Transformation>,
     pub(crate) variants: Option<Variants>,
+    /// Fields that forms may have besides; the API takes them out before anything is written.
+    form_fields: Vec<Field>,
 }
 
 /// A change of a checked document on its way to the store: hashes, digests.
@@ -65,6 +67,7 @@ impl EntitySchema {
             schema,
             transformations: Vec::new(),
             variants: None,
+            form_fields: Vec::new(),
         }
     }
 
@@ -122,6 +125,12 @@ impl EntitySchema {
         self
     }
 
+    /// A field that writes may carry though documents do not have it: the API deals with it.
+    pub fn form_field(mut self, field: Field) -> Self {
+        self.form_fields.push(field);
+        self
+    }
+
     /// Special schemas by the value of `key`.
     pub(crate) fn variants(
         mut self,
@@ -133,6 +142,3 @@ impl EntitySchema {
         self
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -166,7 +166,7 @@ impl DaoError {
             }
             Self::ForeignKeysUnresolved(fields) => summary(fields, "foreign key unresolved", "foreign keys unresolved"),
             Self::DeclarativeConfig(fields) => {
-                format!("declarative config is invalid: {}", lua::pretty(&Value::Object(fields.clone())))
+                format!("declarative config is invalid: {}", pretty(&Value::Object(fields.clone())))
             }
         }
     }
@@ -186,7 +186,6 @@ impl DaoError {
             | Self::DeclarativeConfig(fields) => Some(fields.clone()),
             Self::ForeignKeyMissing { field, key, .. } => Some(one(field, Value::Object(key.clone()))),
             Self::ForeignKeyReferenced { by, .. } => Some(one("@referenced_by", Value::String(by.clone()))),
-            Self::InvalidUnique { field, message } => Some(one(field, Value::String(message.clone()))),
             _ => None,
         }
     }
@@ -243,7 +242,7 @@ fn flatten(fields: &Fields) -> Vec<String> {
 fn text(message: &Value) -> String {
     match message {
         Value::String(text) => text.clone(),
-        other => lua::pretty(other),
+        other => pretty(other),
     }
 }
 

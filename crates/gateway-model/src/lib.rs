@@ -6,6 +6,7 @@
 pub mod entities;
 pub mod entity;
 pub mod error;
+pub mod form;
 pub mod registry;
 pub mod schema;
 pub mod typed;

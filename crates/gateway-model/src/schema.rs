@@ -25,6 +25,6 @@ pub(crate) mod view;
 
 pub use check::{Check, CustomCheck, Match};
 pub use entity_check::{EntityCheck, EntityCheckFn, EntityError};
-pub use field::{Deprecation, Element, Expand, Field, Kind, OnDelete, Schema};
+pub use field::{Deprecation, Element, Expand, Field, Kind, OnDelete, Schema, ShownFrom};
 pub use pattern::Pattern;
 pub use process::Source;

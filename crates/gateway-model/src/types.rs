@@ -73,7 +73,9 @@ pub fn host(name: &'static str) -> Field {
 
 /// A host name or an IP address, with a port or without.
 pub fn host_with_optional_port(name: &'static str) -> Field {
-    Field::string(name).custom(check_host_with_optional_port)
+    Field::string(name).custom(check_host_with_optional_port).description(
+        "A string representing a host name with an optional port number, such as example.com or example.com:8080.",
+    )
 }
 
 /// A host name with one wildcard at most, as the first or the last label, and perhaps a port.

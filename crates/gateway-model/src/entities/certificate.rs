@@ -28,7 +28,7 @@ pub(super) fn certificates() -> EntitySchema {
         check_pair(fields, "cert_alt", "key_alt", "alternative certificate does not match key")
     }))
     .check(EntityCheck::custom(["cert", "cert_alt"], check_types));
-    EntitySchema::new("certificates", schema)
+    EntitySchema::new("certificates", schema).form_field(Field::array("snis", types::wildcard_sni("")))
 }
 
 /// A certificate and a key belong together. Keys of a kind that is not used for TLS are let through.

@@ -45,10 +45,11 @@ pub(super) fn upstreams() -> EntitySchema {
             .description("The number of slots in the load balancer algorithm."),
         healthchecks(),
         types::tags(),
-        types::host_with_optional_port("host_header")
-            .description("The hostname to be used as Host header when proxying requests through Kong."),
-        Field::foreign("client_certificate", "certificates"),
-        Field::boolean("use_srv_name").default_value(false),
+        types::host_with_optional_port("host_header"),
+        Field::foreign("client_certificate", "certificates").description(
+            "If set, the certificate to be used as client certificate while TLS handshaking to the upstream server.",
+        ),
+        Field::boolean("use_srv_name").default_value(false).description("If set, the balancer will use SRV hostname."),
     ])
     // These two are fields as well; a write of one has consequences for the other.
     .shorthand(Field::string("algorithm").expands(expand_algorithm))

@@ -208,6 +208,16 @@ impl EntitySchema {
             .map_err(|err| DaoError::InvalidUnique { field: field.name().to_owned(), message: display(&err) })
     }
 
+    /// The field whose value says which special schema applies.
+    pub(crate) fn variant_key(&self) -> Option<&'static str> {
+        self.variants.as_ref().map(|variants| variants.key)
+    }
+
+    /// The field that writes may carry though documents do not have it.
+    pub(crate) fn extra_field(&self, name: &str) -> Option<&Field> {
+        self.form_fields.iter().find(|field| field.name() == name)
+    }
+
     /// The schema for this document.
     pub(crate) fn view(&self, document: &Fields) -> View<'_> {
         let special = self.variants.as_ref().and_then(|variants| {

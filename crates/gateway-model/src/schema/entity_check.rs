@@ -306,7 +306,8 @@ fn precondition(
         }
         wrong |= !rules.with_invalid && errors.contains_key(name);
     });
-    if wrong || (!any && !(rules.with_missing && completeness == Completeness::Full)) {
+    let absent = !any && (!rules.with_missing || completeness == Completeness::Update);
+    if wrong || absent {
         return Verdict::Skip;
     }
     if missing.is_empty() {

@@ -12,6 +12,9 @@ use super::pattern::Pattern;
 /// What a shorthand writes into the record it stands in.
 pub type Expand = fn(&Value) -> Map<String, Value>;
 
+/// What reads show for a shorthand, out of the record it stands in.
+pub type ShownFrom = fn(&Map<String, Value>) -> Value;
+
 /// What a value is.
 #[derive(Clone, Debug)]
 pub enum Kind {
@@ -73,7 +76,7 @@ pub struct Field {
     pub(crate) deprecation: Option<Deprecation>,
     pub(crate) expand: Option<Expand>,
     /// Where a shorthand's value is read from when documents are shown.
-    pub(crate) shown_from: Option<fn(&Map<String, Value>) -> Value>,
+    pub(crate) shown_from: Option<ShownFrom>,
 }
 
 /// Marks of a field.
@@ -386,7 +389,7 @@ impl Field {
     }
 
     /// For [`Schema::shorthand`]: what reads show for it.
-    pub fn shown_from(mut self, read: fn(&Map<String, Value>) -> Value) -> Self {
+    pub fn shown_from(mut self, read: ShownFrom) -> Self {
         self.shown_from = Some(read);
         self
     }

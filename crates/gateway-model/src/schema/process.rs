@@ -29,7 +29,7 @@ pub(crate) enum Mode {
 /// What the schema does not know follows.
 ///
 /// # Errors
-/// Errors by field: a shorthand is wrong.
+/// A shorthand is wrong. Its error stands under its own name, however deep the record it belongs to.
 pub(crate) fn record(
     view: View<'_>,
     mut input: Map<String, Value>,
@@ -105,16 +105,15 @@ fn complete(
     mode: Mode,
     source: &mut dyn Source,
 ) -> Result<Option<Value>, Map<String, Value>> {
-    let below = |err: Map<String, Value>| Map::from_iter([(field.name.to_owned(), Value::Object(err))]);
     let value = match (&field.kind, value) {
         (_, None) if mode == Mode::Changes => return Ok(None),
         (_, None) => return missing(field, source),
         (Kind::Record(schema), Some(Value::Object(map))) => {
             let view = View::of(&schema.0);
-            Value::Object(record(view, map, mode, source).map_err(below)?)
+            Value::Object(record(view, map, mode, source)?)
         }
         (Kind::Record(schema), Some(Value::Array(items))) if items.is_empty() => {
-            Value::Object(record(View::of(&schema.0), Map::new(), mode, source).map_err(below)?)
+            Value::Object(record(View::of(&schema.0), Map::new(), mode, source)?)
         }
         (Kind::Array(element), Some(value)) => items(element, value, source)?,
         (Kind::Set(element), Some(value)) => match items(element, value, source)? {
