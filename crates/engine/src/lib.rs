@@ -5,6 +5,19 @@
 //! listeners (`SO_REUSEPORT`), buffers and upstream connections, and shares nothing with the others but the
 //! configuration it loads once per request.
 
+pub mod balance;
+mod buffer;
+mod channel;
+pub mod exchange;
+pub mod forward;
 pub mod headers;
+pub mod health;
 pub mod http1;
+mod io;
 pub mod message;
+pub mod peer;
+pub mod service;
+mod timer;
+pub mod tls;
+pub mod upstream;
+pub mod worker;

@@ -1,0 +1,123 @@
+//! Heads on their way out, with the fields that are the engine's business.
+
+use std::borrow::Cow;
+use std::io;
+
+use super::{Exchange, Response, is_bodiless};
+use crate::channel::Channel;
+use crate::headers::Headers;
+use crate::http1::{self, Framing};
+use crate::message::{RequestHead, ResponseHead, Version};
+use crate::service::Answer;
+
+impl Exchange {
+    /// Puts the head, already [`stripped`], before what is written next. `keep_length`: a response without body to HEAD (or a 304) keeps
+    /// the length it came with.
+    pub(super) fn start_framed(&mut self, head: &ResponseHead, framing: Framing, keep_length: bool) -> io::Result<()> {
+        if self.response != Response::Pending {
+            return Err(io::Error::other("the request has been answered already"));
+        }
+        self.response = Response::Started;
+        let bodiless = is_bodiless(head.status);
+        let mut framing = match framing {
+            Framing::UntilClose => Framing::Chunked,
+            framing => framing,
+        };
+        if framing == Framing::Chunked && self.version == Version::Http10 {
+            framing = Framing::UntilClose;
+        }
+        if framing == Framing::UntilClose && !bodiless && !self.head_only {
+            self.keep_alive = false;
+        }
+        self.keep_alive &= !self.worker.is_draining();
+        match &mut self.client {
+            Channel::H1(channel) => {
+                if channel.expects() || channel.remaining().is_some_and(|left| left > super::relay::DISCARDED) {
+                    // Whether the client sends a body nobody wants is up to it: there is no telling where the next
+                    // request begins. The rest of a long one is not worth reading.
+                    self.keep_alive = false;
+                }
+                let out = &mut channel.out;
+                out.reserve(1024);
+                let upgrade = head.status == 101;
+                http1::write_response(head, out);
+                match framing {
+                    _ if bodiless || keep_length => {}
+                    Framing::Length(length) => http1::write_length(length, out),
+                    Framing::Chunked => http1::write_chunked(out),
+                    Framing::None | Framing::UntilClose => {}
+                }
+                let connection = match (upgrade, self.keep_alive) {
+                    (true, _) => b"Connection: upgrade\r\n\r\n".as_slice(),
+                    (_, true) => b"Connection: keep-alive\r\n\r\n",
+                    (_, false) => b"Connection: close\r\n\r\n",
+                };
+                out.extend_from_slice(connection);
+                channel.begin_sending(if bodiless || self.head_only { Framing::None } else { framing });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Removes what the engine says itself: framing and what concerns one connection only.
+pub(super) fn strip_response(headers: &mut Headers, keep_length: bool, upgrade: bool) {
+    headers.retain(|name, _| !is_own(name, keep_length, upgrade));
+}
+
+fn is_own(name: &[u8], keep_length: bool, upgrade: bool) -> bool {
+    // The length decides for nearly every field.
+    match name.len() {
+        10 => name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"keep-alive"),
+        14 => !keep_length && name.eq_ignore_ascii_case(b"content-length"),
+        17 => name.eq_ignore_ascii_case(b"transfer-encoding"),
+        7 => !upgrade && name.eq_ignore_ascii_case(b"upgrade"),
+        _ => false,
+    }
+}
+
+/// `head` without what the engine says itself.
+pub(super) fn stripped(head: &ResponseHead) -> Cow<'_, ResponseHead> {
+    let upgrade = head.status == 101;
+    if !head.headers.iter().any(|(name, _)| is_own(name, false, upgrade)) {
+        return Cow::Borrowed(head);
+    }
+    let mut head = head.clone();
+    strip_response(&mut head.headers, false, upgrade);
+    Cow::Owned(head)
+}
+
+/// Puts a request's head into `out`. `Upgrade` among its fields asks for another protocol. Takes fields away that
+/// are the engine's business.
+pub(super) fn write_request(head: &mut RequestHead, framing: Framing, out: &mut Vec<u8>) {
+    out.reserve(1024);
+    let mut upgrade = false;
+    head.headers.retain(|name, _| match name.len() {
+        10 => !name.eq_ignore_ascii_case(b"connection") && !name.eq_ignore_ascii_case(b"keep-alive"),
+        14 => !name.eq_ignore_ascii_case(b"content-length"),
+        17 => !name.eq_ignore_ascii_case(b"transfer-encoding"),
+        6 => !name.eq_ignore_ascii_case(b"expect"),
+        7 => {
+            upgrade |= name.eq_ignore_ascii_case(b"upgrade");
+            true
+        }
+        _ => true,
+    });
+    http1::write_request(head, out);
+    match framing {
+        Framing::Length(length) => http1::write_length(length, out),
+        Framing::Chunked => http1::write_chunked(out),
+        Framing::None | Framing::UntilClose => {}
+    }
+    let connection: &[u8] =
+        if upgrade { b"Connection: keep-alive, Upgrade\r\n\r\n" } else { b"Connection: keep-alive\r\n\r\n" };
+    out.extend_from_slice(connection);
+}
+
+/// Puts a complete answer into `out` that ends the connection.
+pub(crate) fn write_answer(answer: &Answer, out: &mut Vec<u8>) {
+    http1::write_response(&stripped(&answer.head), out);
+    http1::write_length(answer.body.len() as u64, out);
+    out.extend_from_slice(b"Connection: close\r\n\r\n");
+    out.extend_from_slice(&answer.body);
+}

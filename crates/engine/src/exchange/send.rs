@@ -1,0 +1,228 @@
+//! A request to the upstream, up to the head of its response.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use super::{Exchange, head};
+use crate::channel::{Channel, TransferError, poll_transfer};
+use crate::forward::{ForwardError, Kind, Stage, Timeouts, Upload};
+use crate::http1::{self, Framing, Limits};
+use crate::message::{Method, RequestHead, ResponseHead};
+use crate::upstream::Connection;
+
+/// A response's head, and when what was known of it.
+#[derive(Debug)]
+pub struct Responded {
+    /// The head.
+    pub head: ResponseHead,
+    /// Where its body ends.
+    pub(super) framing: Framing,
+    /// Whether the connection now speaks another protocol: answer with [`Exchange::tunnel`].
+    pub tunnel: bool,
+    /// When the request began to be sent.
+    pub sent: Instant,
+    /// When the head had arrived.
+    pub received: Instant,
+}
+
+/// A body on its way up.
+struct Uploading<'a> {
+    /// What is to be sent first.
+    bytes: &'a [u8],
+    /// Whether the rest of the client's body follows.
+    streaming: bool,
+    /// Whether the end was sent.
+    ended: bool,
+    /// Whether all of it has left.
+    done: bool,
+    /// Whether something of it was taken from the client and is kept nowhere.
+    consumed: bool,
+}
+
+impl Exchange {
+    /// Sends a request and waits for the head of its response; interim responses are left out. The body goes up while
+    /// that is waited for, and beyond in [`Self::relay`] if the response is early. Fields of `head` that concern
+    /// framing and connection are taken away; `Upgrade` stays and asks for another protocol.
+    pub async fn send(
+        &mut self,
+        connection: &mut Connection,
+        request: &mut RequestHead,
+        upload: Upload<'_>,
+        timeouts: &Timeouts,
+    ) -> Result<Responded, ForwardError> {
+        let sent = Instant::now();
+        let buffered = std::mem::take(&mut self.buffered);
+        let result = self.send_and_wait(connection, request, upload, &buffered, timeouts).await;
+        self.buffered = buffered;
+        self.timer.stop();
+        let (head, framing, tunnel) = result?;
+        Ok(Responded { head, framing, tunnel, sent, received: Instant::now() })
+    }
+
+    async fn send_and_wait(
+        &mut self,
+        connection: &mut Connection,
+        request: &mut RequestHead,
+        upload: Upload<'_>,
+        buffered: &[u8],
+        timeouts: &Timeouts,
+    ) -> Result<(ResponseHead, Framing, bool), ForwardError> {
+        let all_buffered = self.client.is_ended() && !self.consumed && self.framing != Framing::None;
+        let (bytes, framing, streaming) = match upload {
+            Upload::None => (&[][..], Framing::None, false),
+            Upload::Bytes(bytes) => (bytes, Framing::Length(bytes.len() as u64), false),
+            Upload::Client if all_buffered => (buffered, Framing::Length(buffered.len() as u64), false),
+            Upload::Client => (buffered, self.framing, self.framing != Framing::None),
+        };
+        let mut body = Uploading { bytes, streaming, ended: false, done: false, consumed: self.consumed };
+        let Channel::H1(channel) = &mut connection.channel;
+        head::write_request(request, framing, &mut channel.out);
+        channel.begin_sending(framing);
+        connection.uploading = true;
+
+        let mut response = self.worker.heads.take_response();
+        let limits = self.worker.settings.limits;
+        let received = poll_fn(|context| {
+            self.poll_send_and_wait(connection, &mut body, &request.method, &limits, &mut response, timeouts, context)
+        })
+        .await;
+        connection.uploading = !body.done;
+        connection.streaming = body.streaming && body.bytes.is_empty();
+        connection.upload_ended = body.ended;
+        self.consumed |= body.consumed;
+        match received {
+            Ok((framing, tunnel)) => Ok((response, framing, tunnel)),
+            Err(mut error) => {
+                error.body_consumed = self.consumed;
+                // On a connection of its own or a kept one alike, what was written may have been read.
+                error.request_sent = matches!(&connection.channel, Channel::H1(channel) if channel.sent > 0);
+                Err(error)
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the state of one loop, in one place")]
+    fn poll_send_and_wait(
+        &mut self,
+        connection: &mut Connection,
+        body: &mut Uploading<'_>,
+        method: &Method,
+        limits: &Limits,
+        response: &mut ResponseHead,
+        timeouts: &Timeouts,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(Framing, bool), ForwardError>> {
+        let mut progress = false;
+        let mut failed = None;
+        if !body.done {
+            let Channel::H1(channel) = &connection.channel;
+            let before = channel.sent;
+            let uploaded = self.poll_upload(&mut connection.channel, body, context);
+            let Channel::H1(channel) = &connection.channel;
+            progress |= channel.sent != before;
+            match uploaded {
+                Poll::Ready(Ok(())) => {
+                    body.done = true;
+                    progress = true;
+                }
+                Poll::Ready(Err(TransferError::From(error))) => {
+                    return Poll::Ready(Err(ForwardError::body(Stage::Client, error)));
+                }
+                // The upstream may have said why before it stopped reading.
+                Poll::Ready(Err(TransferError::To(error))) => failed = Some(error),
+                Poll::Pending => {}
+            }
+        }
+        match poll_head(connection, method, limits, response, context) {
+            Poll::Ready(Err(error)) => {
+                let error = match failed {
+                    Some(failed) => ForwardError::io(Stage::Send, failed),
+                    None => error,
+                };
+                return Poll::Ready(Err(error));
+            }
+            Poll::Ready(ready) => return Poll::Ready(ready),
+            Poll::Pending => {}
+        }
+        if let Some(error) = failed {
+            return Poll::Ready(Err(ForwardError::io(Stage::Send, error)));
+        }
+        if body.done && self.client.poll_gone(context).is_ready() {
+            let gone = io::Error::from(io::ErrorKind::ConnectionReset);
+            return Poll::Ready(Err(ForwardError::io(Stage::Client, gone)));
+        }
+        if progress {
+            self.timer.stop();
+        }
+        let (stage, limit) = match (body.done, body.waits_for_client(&self.client)) {
+            (true, _) => (Stage::Receive, timeouts.read),
+            (false, true) => (Stage::Client, self.worker.settings.client_timeout),
+            (false, false) => (Stage::Send, timeouts.write),
+        };
+        ready!(self.timer.poll_over(limit, context));
+        Poll::Ready(Err(ForwardError::new(stage, Kind::Timeout, None)))
+    }
+
+    /// Moves the body up. Ready once all of it and the head have left.
+    fn poll_upload(
+        &mut self,
+        upstream: &mut Channel,
+        body: &mut Uploading<'_>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), TransferError>> {
+        while !body.bytes.is_empty() {
+            let taken = ready!(upstream.poll_send(context, body.bytes)).map_err(TransferError::To)?;
+            body.bytes = &body.bytes[taken..];
+        }
+        if body.streaming {
+            body.consumed |= !self.client.is_ended();
+            return poll_transfer(&mut self.client, upstream, &mut body.ended, context);
+        }
+        if !body.ended {
+            upstream.end(None).map_err(TransferError::To)?;
+            body.ended = true;
+        }
+        upstream.poll_flush(context).map_err(TransferError::To)
+    }
+}
+
+impl Uploading<'_> {
+    /// Whether there is nothing to write as nothing comes from the client.
+    fn waits_for_client(&self, client: &Channel) -> bool {
+        self.bytes.is_empty() && self.streaming && !self.ended && client.data().is_empty()
+    }
+}
+
+fn poll_head(
+    connection: &mut Connection,
+    method: &Method,
+    limits: &Limits,
+    response: &mut ResponseHead,
+    context: &mut Context<'_>,
+) -> Poll<Result<(Framing, bool), ForwardError>> {
+    let Channel::H1(channel) = &mut connection.channel;
+    loop {
+        if !channel.input.is_empty() {
+            let parsed = http1::parse_response(channel.input.data(), method, limits, response);
+            match parsed.map_err(ForwardError::bad_response)? {
+                Some(parsed) if parsed.informational => {
+                    channel.input.consume(parsed.consumed);
+                    continue;
+                }
+                Some(parsed) => {
+                    channel.begin_body(parsed.consumed, parsed.framing, false, limits);
+                    connection.keep = parsed.keep_alive && !parsed.tunnel;
+                    return Poll::Ready(Ok((parsed.framing, parsed.tunnel)));
+                }
+                None => {}
+            }
+        }
+        match ready!(channel.poll_read(context)) {
+            Ok(0) => return Poll::Ready(Err(ForwardError::new(Stage::Receive, Kind::Closed, None))),
+            Ok(_) => {}
+            Err(error) => return Poll::Ready(Err(ForwardError::io(Stage::Receive, error))),
+        }
+    }
+}

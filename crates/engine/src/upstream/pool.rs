@@ -1,0 +1,125 @@
+//! A worker's idle connections.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::io::Io;
+
+/// How long and how many connections to upstreams are kept, for each worker.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSettings {
+    /// Idle connections of one worker to all upstreams.
+    pub max_idle: usize,
+    /// How long a connection may be idle.
+    pub idle_timeout: Duration,
+    /// Requests on one connection.
+    pub max_requests: u32,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self { max_idle: 512, idle_timeout: Duration::from_secs(60), max_requests: 10_000 }
+    }
+}
+
+/// Idle connections by the key of their endpoint.
+#[derive(Debug)]
+pub(crate) struct Pools {
+    settings: PoolSettings,
+    idle: RefCell<HashMap<u64, Vec<Idle>, KeyIsHash>>,
+    count: Cell<usize>,
+    now: Cell<u64>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    io: Io,
+    requests: u32,
+    since: u64,
+}
+
+impl Pools {
+    pub(crate) fn new(settings: PoolSettings) -> Self {
+        Self { settings, idle: RefCell::default(), count: Cell::new(0), now: Cell::new(0) }
+    }
+
+    /// The connection used last that is still open, and how many requests it has carried.
+    pub(crate) fn take(&self, key: u64) -> Option<(Io, u32)> {
+        let mut pools = self.idle.borrow_mut();
+        let pool = pools.get_mut(&key)?;
+        while let Some(idle) = pool.pop() {
+            self.count.set(self.count.get() - 1);
+            if idle.io.is_quiet() {
+                return Some((idle.io, idle.requests));
+            }
+        }
+        None
+    }
+
+    pub(crate) fn give(&self, key: u64, io: Io, requests: u32) {
+        if requests >= self.settings.max_requests || self.count.get() >= self.settings.max_idle {
+            return;
+        }
+        self.count.set(self.count.get() + 1);
+        self.idle.borrow_mut().entry(key).or_default().push(Idle { io, requests, since: self.now.get() });
+    }
+
+    /// Closes what has been idle for too long; called at every tick of `length`.
+    pub(crate) fn tick(&self, now: u64, length: Duration) {
+        self.now.set(now);
+        let limit = u64::try_from(self.settings.idle_timeout.as_millis() / length.as_millis()).unwrap_or(u64::MAX);
+        let mut count = 0;
+        self.idle.borrow_mut().retain(|_, pool| {
+            // The oldest are in front.
+            let old = pool.iter().take_while(|idle| now - idle.since > limit).count();
+            pool.drain(..old);
+            count += pool.len();
+            !pool.is_empty()
+        });
+        self.count.set(count);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.idle.borrow_mut().clear();
+        self.count.set(0);
+    }
+}
+
+/// A key of 64 bits: two endpoints would have to collide among the few thousand a worker ever knows.
+pub(super) fn key(addr: SocketAddr, identity: Option<u64>, http2: bool) -> u64 {
+    foldhash::quality::FixedState::with_seed(0x656e_6770).hash_one((addr, identity, http2))
+}
+
+/// The keys are hashes already.
+#[derive(Clone, Copy, Debug, Default)]
+struct KeyIsHash;
+
+#[derive(Debug)]
+struct Identity(u64);
+
+impl std::hash::BuildHasher for KeyIsHash {
+    type Hasher = Identity;
+
+    fn build_hasher(&self) -> Identity {
+        Identity(0)
+    }
+}
+
+impl Hasher for Identity {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+}
