@@ -1,0 +1,112 @@
+//! What only some kinds of documents have.
+
+use gateway_model::entity::EntitySchema;
+use gateway_model::error::{DaoError, Fields};
+use gateway_model::types::check_tag;
+use http::Method;
+use serde_json::{Value, json};
+use store::Query;
+
+use super::answer::Answer;
+use super::crud::{id_of, into_fields, list, unwritable};
+use super::{Api, Call};
+use crate::dao::{By, Page};
+
+impl Api {
+    /// What is shown of documents besides themselves: the names of certificates.
+    pub(super) async fn decorate(&self, entity: &EntitySchema, rows: &mut [Fields]) -> Result<(), Answer> {
+        if entity.name() == "certificates" {
+            for row in rows {
+                let names = self.parts.dao.snis_named(id_of(row)).await?;
+                row.insert("snis".to_owned(), json!(names));
+            }
+        }
+        Ok(())
+    }
+
+    /// `/consumers?custom_id=…`
+    pub(super) async fn consumer_by_custom_id(&self, call: &Call<'_>, entity: &EntitySchema) -> Result<Answer, Answer> {
+        let mut values = call.query.all("custom_id");
+        let custom_id = values.next().unwrap_or_default();
+        if custom_id.is_empty() || values.next().is_some() {
+            return Err(Answer::message(400, "custom_id must be an unempty string"));
+        }
+        let dao = &self.parts.dao;
+        let failed = |error| Answer::from(DaoError::Database(base::report(&error)));
+        let found = dao.store().find("consumers", "custom_id", custom_id).await.map_err(failed)?;
+        let consumer = match found {
+            Some(record) => dao.select(entity, By::Id(&record.draft.key.name)).await?,
+            None => None,
+        };
+        Ok(Answer::ok(list(call, Page { rows: consumer.into_iter().collect(), offset: None }, "")))
+    }
+
+    /// The id of the certificate that has this name.
+    pub(super) async fn certificate_named(&self, name: &str) -> Result<Option<String>, Answer> {
+        let sni = self.parts.dao.select(self.entity("snis"), By::Name(name)).await?;
+        Ok(sni.and_then(|sni| sni.get("certificate")?.get("id")?.as_str().map(str::to_owned)))
+    }
+
+    /// `/certificates/{certificates}` by the name of a server.
+    pub(super) async fn certificate_by_name(&self, call: &Call<'_>, entity: &EntitySchema) -> Result<Answer, Answer> {
+        let name = call.segment(0);
+        match (self.certificate_named(name).await?, call.method) {
+            (Some(id), _) => self.by(call, entity, By::Id(&id)).await,
+            (None, &Method::PUT) => {
+                let given = self.given(call, entity, None)?;
+                Ok(Answer::ok(self.parts.dao.insert(entity, given).await?.into()))
+            }
+            (None, _) => Err(Answer::message(404, "SNI not found")),
+        }
+    }
+
+    /// `/consumers/{consumers}/acls/{acls}` by the group.
+    pub(super) async fn acl_by_group(
+        &self,
+        call: &Call<'_>,
+        entity: &EntitySchema,
+        consumer: &str,
+        group: &str,
+    ) -> Result<Answer, Answer> {
+        let dao = &self.parts.dao;
+        let naming = Some(crate::dao::key("consumers", consumer));
+        let failed = |error| Answer::from(DaoError::Database(base::report(&error)));
+        let records = dao.store().list(Query { naming, ..Query::all("acls") }).await.map_err(failed)?.records;
+        let mut found = None;
+        for record in records {
+            let acl = dao.select(entity, By::Id(&record.draft.key.name)).await?;
+            found = found.or(acl.filter(|acl| acl.get("group").and_then(Value::as_str) == Some(group)));
+        }
+        if call.method == Method::PUT {
+            let mut given = self.given(call, entity, None)?;
+            given.extend(into_fields(json!({ "consumer": { "id": consumer } })));
+            given.entry("group").or_insert_with(|| group.into());
+            let document = match &found {
+                Some(acl) => dao.upsert(entity, By::Id(id_of(acl)), given).await?,
+                None => dao.insert(entity, given).await?,
+            };
+            return Ok(Answer::ok(document.into()));
+        }
+        self.existing(call, entity, found.ok_or_else(Answer::not_found)?).await
+    }
+
+    /// `/tags` and `/tags/{tags}`
+    pub(super) async fn tags(&self, call: &Call<'_>) -> Result<Answer, Answer> {
+        if !call.reads() {
+            return Err(unwritable("tags").into());
+        }
+        let tag = call.segments.first();
+        if let Some(tag) = tag {
+            check_tag(&Value::String(tag.clone()))
+                .map_err(|message| DaoError::InvalidUnique { field: "tag".to_owned(), message })?;
+        }
+        let size = call.query.size()?;
+        let offset = call.query.offset();
+        let (rows, offset) = self.parts.dao.tags(tag.map(String::as_str), size, offset.as_deref()).await?;
+        let rows = rows
+            .into_iter()
+            .map(|row| into_fields(json!({ "entity_name": row.entity, "entity_id": row.id, "tag": row.tag })))
+            .collect();
+        Ok(Answer::ok(list(call, Page { rows, offset }, "")))
+    }
+}

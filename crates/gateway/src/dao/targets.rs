@@ -1,0 +1,84 @@
+//! Targets: written as people like, kept as `host:port`.
+
+use gateway_model::entities::canonical_target;
+use gateway_model::entity::EntitySchema;
+use gateway_model::error::{DaoError, Fields};
+use serde_json::Value;
+use store::Query;
+
+use super::document::{foreign_id, stored};
+use super::{By, Dao, failed, is_uuid, key};
+
+/// Brings the address of a target that is written into its form.
+pub(super) fn normalise(given: &mut Fields) -> Result<(), DaoError> {
+    let Some(Value::String(target)) = given.get_mut("target") else { return Ok(()) };
+    if target.is_empty() {
+        return Ok(());
+    }
+    *target = canonical_target(target).map_err(|message| DaoError::field("target", message))?;
+    Ok(())
+}
+
+impl Dao {
+    /// The target of an upstream by its id or its address.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn target(&self, upstream: &str, segment: &str) -> Result<Option<Fields>, DaoError> {
+        let entity = self.entity("targets");
+        let target = if is_uuid(segment) {
+            self.select(entity, By::Id(segment)).await?
+        } else {
+            let Ok(address) = canonical_target(segment) else { return Ok(None) };
+            self.targets(upstream)
+                .await?
+                .into_iter()
+                .find(|target| target.get("target") == Some(&address.as_str().into()))
+        };
+        Ok(target.filter(|target| foreign_id(target, "upstream").is_some_and(|id| id.eq_ignore_ascii_case(upstream))))
+    }
+
+    /// The targets of an upstream, the newest first.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn targets(&self, upstream: &str) -> Result<Vec<Fields>, DaoError> {
+        let entity = self.entity("targets");
+        let naming = Some(key("upstreams", upstream));
+        let records = self.store.list(Query { naming, ..Query::all(entity.name()) }).await.map_err(failed)?.records;
+        let mut targets = records.iter().map(|record| self.shown(entity, record)).collect::<Result<Vec<_>, _>>()?;
+        targets.sort_by(|a, b| age(b).partial_cmp(&age(a)).unwrap_or(std::cmp::Ordering::Equal));
+        Ok(targets)
+    }
+
+    /// The documents behind records of one kind.
+    pub(super) fn shown_all(
+        &self,
+        entity: &EntitySchema,
+        records: &[std::sync::Arc<store::Record>],
+    ) -> Result<Vec<Fields>, DaoError> {
+        records.iter().map(|record| self.shown(entity, record)).collect()
+    }
+
+    /// How many documents of a kind there are.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn count(&self, entity: &EntitySchema) -> Result<usize, DaoError> {
+        Ok(self.store.list(Query { limit: 1, ..Query::all(entity.name()) }).await.map_err(failed)?.total)
+    }
+
+    /// All documents of a kind as they are stored, in the order of their ids.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn all_stored(&self, entity: &EntitySchema) -> Result<Vec<Fields>, DaoError> {
+        let records = self.store.list(Query::all(entity.name())).await.map_err(failed)?.records;
+        records.iter().map(|record| stored(record)).collect()
+    }
+}
+
+fn age(target: &Fields) -> (f64, &str) {
+    let created = target.get("created_at").and_then(Value::as_f64).unwrap_or_default();
+    (created, target.get("id").and_then(Value::as_str).unwrap_or_default())
+}
