@@ -1,0 +1,149 @@
+//! Declarative configurations: a whole gateway in one YAML or JSON document.
+//!
+//! Children stand inside of their parents or beside them with a reference; ids that are not given are derived from
+//! names, so that the same document always means the same entities. [`parse`] checks all of it and either returns
+//! every entity, complete, or everything that is wrong.
+
+mod check;
+mod error;
+mod export;
+mod flatten;
+mod ids;
+mod kinds;
+mod migrate;
+mod text;
+
+use serde_json::{Map, Value};
+
+use crate::error::Fields;
+use crate::registry::Registry;
+use crate::schema::Source;
+
+pub use error::ConfigError;
+pub use export::export;
+pub use text::{MAX_TEXT_BYTES, hash_of_text, read_text};
+
+/// The hash of a node that has not been configured.
+pub const EMPTY_HASH: &str = "00000000000000000000000000000000";
+
+/// The formats that are understood.
+const FORMATS: [&str; 3] = ["1.1", "2.1", "3.0"];
+
+/// A checked configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Declared {
+    /// Every entity; what is referred to comes before what refers to it.
+    pub entities: Vec<Entity>,
+    /// The value of `_format_version`.
+    pub format: String,
+    /// Whether passwords were plain and are hashed now.
+    pub transform: bool,
+}
+
+/// One entity of a configuration.
+#[derive(Clone, Debug)]
+pub struct Entity {
+    /// Its kind.
+    pub kind: &'static str,
+    /// The complete document in its stored form.
+    pub document: Fields,
+    /// The document before it was brought into its stored form, where the two differ.
+    pub given: Option<Fields>,
+}
+
+impl Entity {
+    /// Its id, or the field that takes its place.
+    pub fn id(&self) -> &str {
+        let id = self.document.get("id").or_else(|| self.document.get("key"));
+        id.and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+/// How to report errors.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Also list the errors entity by entity.
+    pub flatten_errors: bool,
+}
+
+/// Checks a configuration.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(
+    registry: &Registry,
+    config: Map<String, Value>,
+    options: Options,
+    source: &mut dyn Source,
+) -> Result<Declared, ConfigError> {
+    let kinds = kinds::Kinds::new(registry);
+    let raw = options.flatten_errors.then(|| config.clone());
+    let mut head = Head::default();
+    let mut tree = error::Tree::default();
+    let items = flatten::flatten(&kinds, config, &mut head, &mut tree);
+    match check::check(&kinds, items, &head, tree, source) {
+        Ok(entities) => Ok(Declared { entities, format: head.format, transform: head.transform }),
+        Err(failure) => Err(failure.into_error(&kinds, raw)),
+    }
+}
+
+/// What a configuration says about itself.
+#[derive(Debug)]
+struct Head {
+    format: String,
+    transform: bool,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self { format: String::new(), transform: true }
+    }
+}
+
+impl Declared {
+    /// The answer to who brought it: `{kind: {id: document}}`, as JSON text.
+    pub fn answer(&self) -> String {
+        let mut out = String::from("{");
+        let mut rest = self.entities.iter().filter(|entity| entity.kind != "workspaces").peekable();
+        let mut first = true;
+        while let Some(entity) = rest.next() {
+            if std::mem::take(&mut first) {
+                open_kind(&mut out, entity.kind);
+            }
+            quote(&mut out, entity.id());
+            out.push(':');
+            write_json(&mut out, entity.given.as_ref().unwrap_or(&entity.document));
+            match rest.peek() {
+                Some(next) if next.kind == entity.kind => out.push(','),
+                Some(next) => {
+                    out.push_str("},");
+                    open_kind(&mut out, next.kind);
+                }
+                None => out.push('}'),
+            }
+        }
+        out.push('}');
+        out
+    }
+
+    /// The hash of a configuration that did not come as text.
+    pub fn hash(&self) -> String {
+        hash_of_text(&format!("{}{}{}", self.answer(), self.format, self.transform))
+    }
+}
+
+fn open_kind(out: &mut String, kind: &str) {
+    quote(out, kind);
+    out.push_str(":{");
+}
+
+fn quote(out: &mut String, text: &str) {
+    out.push_str(&serde_json::to_string(text).expect("a string is always JSON"));
+}
+
+fn write_json(out: &mut String, document: &Fields) {
+    out.push_str(&serde_json::to_string(document).expect("a document is always JSON"));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! Checks entities one by one, then against each other.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::error::{Failure, Tree};
+use super::flatten::{Item, Items};
+use super::kinds::Kinds;
+use super::{Entity, Head, migrate};
+use crate::error::{DaoError, Fields};
+use crate::schema::Source;
+
+type Index = HashMap<String, usize, foldhash::fast::RandomState>;
+
+/// Stands for an entity that does not exist until all others are checked.
+const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+
+const MUST_BE_NULL: &str = "value must be null";
+
+/// A reference that leads nowhere.
+struct Dangling {
+    item: usize,
+    field: &'static str,
+    reference: &'static str,
+    value: Value,
+}
+
+/// Entities by what they are referred to by: for each kind, by name and by id.
+struct Directory(Vec<(Index, Index)>);
+
+/// Checks all entities. `tree` has what was found wrong with the lists they came from.
+pub(super) fn check(
+    kinds: &Kinds<'_>,
+    mut items: Items,
+    head: &Head,
+    mut tree: Tree,
+    source: &mut dyn Source,
+) -> Result<Vec<Entity>, Failure> {
+    let directory = Directory::new(kinds.len(), &items);
+    let mut references = References::default();
+    for index in 0..items.all.len() {
+        references.resolve(kinds, &directory, &mut items, index);
+    }
+    let mut documents = Vec::with_capacity(items.all.len());
+    for index in 0..items.all.len() {
+        let Item { kind, parent, .. } = items.all[index];
+        let kind = kinds.get(kind);
+        let given = std::mem::take(&mut items.all[index].given);
+        match kind.entity.insert_stored(given, source) {
+            Ok(mut document) => {
+                if let Some((parent, field)) = parent {
+                    document.insert(field.to_owned(), json!({ "id": items.all[parent].id }));
+                }
+                documents.push(document);
+            }
+            Err(DaoError::SchemaViolation(fields)) => {
+                items.place(kinds, Some((index, "")), &mut tree).add(Value::Object(fields));
+            }
+            Err(other) => items.place(kinds, Some((index, "")), &mut tree).set_text(&other.message()),
+        }
+    }
+    references.report_if_others_failed(kinds, &items, &mut tree);
+    if !tree.is_empty() {
+        return Err(Failure { tree, ids: Vec::new() });
+    }
+    check_uniqueness(kinds, &items, &documents, &mut tree);
+    references.report(kinds, &items, &mut tree);
+    if !tree.is_empty() {
+        let derived = items.all.iter().enumerate().filter(|(_, item)| item.derived);
+        let ids = derived.map(|(index, item)| (items.way(kinds, index), item.id.clone())).collect();
+        return Err(Failure { tree, ids });
+    }
+    finish(kinds, &items, documents, head, source)
+}
+
+impl Directory {
+    fn new(kinds: usize, items: &Items) -> Self {
+        let mut directory = Self((0..kinds).map(|_| Default::default()).collect());
+        for (index, item) in items.all.iter().enumerate() {
+            let (names, ids) = &mut directory.0[item.kind];
+            if let Some(name) = &item.name {
+                names.entry(name.clone()).or_insert(index);
+            }
+            ids.entry(item.id.clone()).or_insert(index);
+        }
+        directory
+    }
+
+    fn find(&self, kind: usize, key: &str) -> Option<usize> {
+        let (names, ids) = &self.0[kind];
+        names.get(key).or_else(|| ids.get(key)).copied()
+    }
+}
+
+/// The value that names an entity among all of its kind.
+fn name_of<'a>(kinds: &Kinds<'_>, kind: usize, document: &'a Fields) -> Option<&'a str> {
+    let (field, _) = kinds.get(kind).endpoint.filter(|(_, unique)| *unique)?;
+    document.get(field)?.as_str()
+}
+
+/// What came of the references.
+#[derive(Default)]
+struct References {
+    dangling: Vec<Dangling>,
+    /// References from within a parent to somebody else.
+    inside: Vec<(usize, &'static str)>,
+    /// Whether one was given in the long form.
+    long: bool,
+}
+
+impl References {
+    /// Puts ids in place of names.
+    fn resolve(&mut self, kinds: &Kinds<'_>, directory: &Directory, items: &mut Items, index: usize) {
+        let kind = kinds.get(items.all[index].kind);
+        let parent = items.all[index].parent;
+        for foreign in &kind.foreign {
+            let (name, reference) = (foreign.name, foreign.reference);
+            let given = items.all[index].given.get(name).filter(|value| !value.is_null()).cloned();
+            if let Some(value) = given {
+                let found = kinds.find(reference).and_then(|kind| match &value {
+                    Value::String(key) => directory.find(kind, key),
+                    Value::Object(map) => map.get("id").and_then(Value::as_str).and_then(|id| directory.find(kind, id)),
+                    _ => None,
+                });
+                match (parent, value.is_string()) {
+                    (Some(_), _) => self.inside.push((index, name)),
+                    (None, true) => {}
+                    (None, false) => self.long = true,
+                }
+                let id = match (found, &value) {
+                    (Some(found), Value::String(_)) => Some(items.all[found].id.clone()),
+                    (None, Value::String(_)) => Some(NOBODY.to_owned()),
+                    _ => None,
+                };
+                if found.is_none() {
+                    self.dangling.push(Dangling { item: index, field: name, reference, value });
+                }
+                if let Some(id) = id {
+                    items.all[index].given.insert(name.to_owned(), json!({ "id": id }));
+                }
+            } else if let Some((around, _)) = parent.filter(|(_, field)| *field == name) {
+                if foreign.required {
+                    let id = json!({ "id": items.all[around].id });
+                    items.all[index].given.insert(name.to_owned(), id);
+                } else {
+                    // Where it stands says whose it is; what may refer to whom is not asked.
+                    items.all[index].given.shift_remove(name);
+                }
+            }
+        }
+    }
+
+    /// Names that lead nowhere are malformed keys when something else is wrong as well.
+    fn report_if_others_failed(&self, kinds: &Kinds<'_>, items: &Items, tree: &mut Tree) {
+        let by_name = |dangling: &&Dangling| dangling.value.is_string();
+        let refused = !tree.is_empty()
+            || ((self.long || !self.inside.is_empty()) && self.dangling.iter().any(|each| by_name(&each)));
+        if !refused {
+            return;
+        }
+        for Dangling { item, field, .. } in self.dangling.iter().filter(by_name) {
+            let place = items.place(kinds, Some((*item, "")), tree).field(field);
+            if place.is_empty() {
+                place.field("id").set_text("missing primary key");
+            }
+        }
+        for (item, field) in &self.inside {
+            items.place(kinds, Some((*item, "")), tree).field(field).set_text(MUST_BE_NULL);
+        }
+    }
+
+    fn report(&self, kinds: &Kinds<'_>, items: &Items, tree: &mut Tree) {
+        for Dangling { item, field, reference, value } in &self.dangling {
+            let item = &items.all[*item];
+            let value = match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            let text = format!("invalid reference '{field}: {value}' (no such entry in '{reference}')");
+            let place = item.name.as_deref().unwrap_or(&item.id);
+            tree.field(kinds.get(item.kind).name).field(place).push_text(&text);
+        }
+    }
+}
+
+/// No two entities may have the same name, id, or value of a unique field.
+fn check_uniqueness(kinds: &Kinds<'_>, items: &Items, documents: &[Fields], tree: &mut Tree) {
+    let mut names: Vec<Index> = vec![Index::default(); kinds.len()];
+    let mut ids = names.clone();
+    for (index, (item, document)) in items.all.iter().zip(documents).enumerate() {
+        let kind = kinds.get(item.kind);
+        let name = name_of(kinds, item.kind, document);
+        if let Some((name, (field, _))) = name.zip(kind.endpoint)
+            && names[item.kind].insert(name.to_owned(), index).is_some()
+        {
+            tree.field(kind.name).item(item.at).set_text(&taken(kind.name, field, name));
+            continue;
+        }
+        if ids[item.kind].insert(item.id.clone(), index).is_some() {
+            let list = match item.parent {
+                Some((parent, _)) => {
+                    let parent = &items.all[parent];
+                    tree.field(kinds.get(parent.kind).name).item(parent.at).field(kind.name)
+                }
+                None => tree.field(kind.name),
+            };
+            list.item(item.at).set_text(&taken(kind.name, "primary key", &item.id));
+        }
+    }
+    if tree.is_empty() {
+        check_unique_fields(kinds, items, documents, tree);
+    }
+}
+
+fn check_unique_fields(kinds: &Kinds<'_>, items: &Items, documents: &[Fields], tree: &mut Tree) {
+    let mut values: HashMap<(usize, &'static str), Index, foldhash::fast::RandomState> = HashMap::default();
+    for (index, (item, document)) in items.all.iter().zip(documents).enumerate() {
+        let kind = kinds.get(item.kind);
+        let endpoint = kind.endpoint.map(|(field, _)| field);
+        for field in kind.unique.iter().filter(|field| endpoint != Some(**field)) {
+            let value = match document.get(*field) {
+                None | Some(Value::Null) => continue,
+                Some(Value::String(text)) => text.clone(),
+                Some(Value::Object(key)) => key.get("id").and_then(Value::as_str).unwrap_or_default().to_owned(),
+                Some(other) => other.to_string(),
+            };
+            let text = taken(kind.name, field, &value);
+            if values.entry((item.kind, *field)).or_default().insert(value, index).is_some() {
+                let place = name_of(kinds, item.kind, document).unwrap_or(&item.id);
+                tree.field(kind.name).field(place).set_text(&text);
+            }
+        }
+    }
+}
+
+fn taken(kind: &str, field: &str, value: &str) -> String {
+    format!("uniqueness violation: '{kind}' entity with {field} set to '{value}' already declared")
+}
+
+/// Brings documents into their stored form, kind by kind.
+fn finish(
+    kinds: &Kinds<'_>,
+    items: &Items,
+    documents: Vec<Fields>,
+    head: &Head,
+    source: &mut dyn Source,
+) -> Result<Vec<Entity>, Failure> {
+    let mut by_kind: Vec<Vec<Entity>> = (0..kinds.len()).map(|_| Vec::new()).collect();
+    for (index, (item, mut document)) in items.all.iter().zip(documents).enumerate() {
+        let kind = kinds.get(item.kind);
+        if kind.name == "routes" && head.format != "3.0" {
+            migrate::route(&mut document);
+        }
+        let mut entity = Entity { kind: kind.name, document, given: None };
+        if kind.transformed && head.transform {
+            match kind.entity.insert(entity.document.clone(), source) {
+                Ok(stored) if stored != entity.document => {
+                    entity.given = Some(std::mem::replace(&mut entity.document, stored));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let mut tree = Tree::default();
+                    items.place(kinds, Some((index, "")), &mut tree).add(Value::Object(error.fields().unwrap_or_default()));
+                    return Err(Failure { tree, ids: Vec::new() });
+                }
+            }
+        }
+        by_kind[item.kind].push(entity);
+    }
+    Ok(by_kind.into_iter().flatten().collect())
+}
