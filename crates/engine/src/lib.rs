@@ -8,6 +8,7 @@
 pub mod balance;
 mod buffer;
 mod channel;
+pub mod dns;
 pub mod exchange;
 pub mod forward;
 pub mod headers;
@@ -16,6 +17,7 @@ pub mod http1;
 mod io;
 pub mod message;
 pub mod peer;
+pub mod proxy_protocol;
 pub mod service;
 mod timer;
 pub mod tls;

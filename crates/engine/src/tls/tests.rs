@@ -102,8 +102,9 @@ fn the_most_specific_name_decides() {
         table.insert(pattern, pair.identity()).unwrap();
     }
     let certificates = Certificates::new(table.clone());
-    let (server, client) = (server(&certificates), client(&Settings::default()));
-    let served = |name| served(&client, &server, name);
+    let server = server(&certificates);
+    // A session that is resumed is one with the certificate of before: every connection is a new client's.
+    let served = |name| served(&client(&Settings::default()), &server, name);
     assert_eq!(served("a.test"), exact.der());
     assert_eq!(served("A.TEST"), exact.der());
     assert_eq!(served("b.test"), first.der());
