@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::entities::{self, RouterFlavor};
 use crate::entity::{EntitySchema, field_json, schema_json};
-use crate::schema::Schema;
+use crate::schema::{EntityCheck, Schema};
 
 /// The kinds of documents a node knows: the core ones, and what its plugins bring.
 #[derive(Clone, Debug)]
@@ -32,6 +32,15 @@ impl Registry {
         let brought = plugins.values().flat_map(|plugin| plugin.entities.iter().cloned());
         let entities = core.into_iter().chain(brought).map(|entity| (entity.name, entity)).collect();
         Self { entities, plugins, vaults }
+    }
+
+    /// The same kinds with one more check of `entity`, after those it has: what only a part of the gateway outside of
+    /// the model can tell, such as whether a route's expression makes sense to the router.
+    pub fn with_check(mut self, entity: &str, check: EntityCheck) -> Self {
+        if let Some(kind) = self.entities.get_mut(entity) {
+            kind.schema = kind.schema.clone().check(check);
+        }
+        self
     }
 
     /// The kind called `name`.

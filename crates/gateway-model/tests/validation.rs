@@ -1,6 +1,7 @@
 //! Documents, and what is said about them.
 
 use gateway_model::entities::RouterFlavor;
+use gateway_model::entity::{EntitySchema, Transformation};
 use gateway_model::error::Fields;
 use gateway_model::registry::{PluginSchema, Registry};
 use gateway_model::schema::{Element, EntityCheck, Field, Match, Schema, Source};
@@ -375,4 +376,53 @@ fn references_keep_nothing_but_the_key() {
     let id = "4e3ad2e4-0bc4-4638-8e34-c84a417ba39b";
     let route = insert(&registry(), "routes", json!({"paths": ["/"], "service": {"id": id, "name": "x"}}));
     assert_eq!(route["service"], json!({"id": id}));
+}
+
+#[test]
+fn numbers_are_written_in_one_way() {
+    let service = insert(&registry(), "services", json!({"host": "h", "port": 80.0}));
+    assert_eq!(service["port"], json!(80));
+}
+
+#[test]
+fn a_time_to_live_is_an_option() {
+    let tokens = EntitySchema::new("tokens", Schema::record([types::id()])).ttl();
+    let registry = Registry::new(RouterFlavor::default(), [key_auth().entity(tokens)]);
+    let tokens = registry.entity("tokens").expect("the kind exists");
+    let insert = |document: Value| tokens.insert(fields(document), &mut Steady::default());
+    let error = insert(json!({"ttl": -1, "foo": 1})).expect_err("no such time");
+    assert_eq!(error.message(), "invalid option (ttl: must be an integer between 0 and 100000000)");
+    assert_eq!(insert(json!({"ttl": 300})).map(|token| token["ttl"].clone()), Ok(json!(300)));
+    assert_eq!(tokens.present(&insert(json!({})).expect("a valid token"))["ttl"], Value::Null);
+}
+
+#[test]
+fn transformations_see_what_was_sent() {
+    let schema = Schema::record([types::id(), types::owner(), Field::string("password").required()]);
+    let entity = EntitySchema::new("secrets", schema).transformation(Transformation {
+        input: &["password"],
+        needs: &["consumer.id"],
+        on_write: |document| fields(json!({"password": format!("hash of {}", document["password"])})),
+    });
+    let registry = Registry::new(RouterFlavor::default(), [key_auth().entity(entity)]);
+    let owner = |digit: u8| json!({"id": format!("{digit:08}-0000-0000-0000-000000000000")});
+    let stored = insert(&registry, "secrets", json!({"consumer": owner(1), "password": "p"}));
+    assert_eq!(stored["password"], json!("hash of \"p\""));
+    let kept = update(&registry, "secrets", &stored, json!({"consumer": owner(1)})).expect("nothing new");
+    assert_eq!(kept["password"], stored["password"]);
+    let new = update(&registry, "secrets", &stored, json!({"password": "q"})).expect("a new password");
+    assert_eq!(new["password"], json!("hash of \"q\""));
+    assert_eq!(
+        update(&registry, "secrets", &stored, json!({"consumer": owner(2)})),
+        Err("schema violation (all or none of these fields must be set: 'password', 'consumer.id')".to_owned())
+    );
+    let secrets = registry.entity("secrets").expect("the kind exists");
+    assert_eq!(secrets.insert_stored(stored.clone(), &mut Steady::default()), Ok(stored));
+}
+
+#[test]
+fn checks_from_outside_are_run_too() {
+    let registry = registry().with_check("routes", EntityCheck::custom(["paths"], |_| Err("not today".into())));
+    let verdict = verdict(&registry, "routes", json!({"paths": ["/"]}));
+    assert_eq!(verdict.map(|(message, _)| message), Some("schema violation (not today)".to_owned()));
 }

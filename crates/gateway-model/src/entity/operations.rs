@@ -104,7 +104,7 @@ impl EntitySchema {
     /// document too: what they do not give falls back to its default.
     ///
     /// # Errors
-    /// [`DaoError::SchemaViolation`].
+    /// [`DaoError::SchemaViolation`], [`DaoError::InvalidOptions`] of a wrong `ttl`.
     pub fn insert(&self, given: Fields, source: &mut dyn Source) -> Result<Fields, DaoError> {
         self.write(given, true, source)
     }
@@ -112,21 +112,18 @@ impl EntitySchema {
     /// As [`Self::insert`], of a document that is in its stored form already: passwords are hashes.
     ///
     /// # Errors
-    /// [`DaoError::SchemaViolation`].
+    /// [`DaoError::SchemaViolation`], [`DaoError::InvalidOptions`] of a wrong `ttl`.
     pub fn insert_stored(&self, given: Fields, source: &mut dyn Source) -> Result<Fields, DaoError> {
         self.write(given, false, source)
     }
 
     fn write(&self, given: Fields, transform: bool, source: &mut dyn Source) -> Result<Fields, DaoError> {
+        self.check_ttl(&given)?;
         let view = self.view(&given);
         let sent: Vec<bool> = self.transformations.iter().map(|each| has_all(&given, each.input)).collect();
         let mut document = process::record(view, given, Mode::Whole, source).map_err(DaoError::SchemaViolation)?;
         let view = self.checked_view(&document)?;
-        let mut errors = validate::record(view, &document, Completeness::Full).err().unwrap_or_default();
-        self.check_ttl(&document, &mut errors);
-        if !errors.is_empty() {
-            return Err(DaoError::SchemaViolation(errors));
-        }
+        validate::record(view, &document, Completeness::Full).map_err(DaoError::SchemaViolation)?;
         if transform {
             for (transformation, _) in self.transformations.iter().zip(sent).filter(|(_, sent)| *sent) {
                 apply(transformation, &mut document);
@@ -138,8 +135,9 @@ impl EntitySchema {
     /// A document with changes laid over it: records are merged, anything else is replaced, null erases.
     ///
     /// # Errors
-    /// [`DaoError::SchemaViolation`].
+    /// [`DaoError::SchemaViolation`], [`DaoError::InvalidOptions`] of a wrong `ttl`.
     pub fn update(&self, current: &Fields, changes: Fields, source: &mut dyn Source) -> Result<Fields, DaoError> {
+        self.check_ttl(&changes)?;
         let kind = self.variants.as_ref().and_then(|variants| changes.get(variants.key));
         let view = self.view(if kind.is_some() { &changes } else { current });
         let changes = process::record(view, changes, Mode::Changes, source).map_err(DaoError::SchemaViolation)?;
@@ -147,11 +145,7 @@ impl EntitySchema {
             self.transformations.iter().map(|each| sent(each, &changes, current)).collect();
         let merged = process::merge(view, changes, current);
         let view = self.checked_view(&merged)?;
-        let mut errors = validate::record(view, &merged, Completeness::Update).err().unwrap_or_default();
-        self.check_ttl(&merged, &mut errors);
-        if !errors.is_empty() {
-            return Err(DaoError::SchemaViolation(errors));
-        }
+        validate::record(view, &merged, Completeness::Update).map_err(DaoError::SchemaViolation)?;
         if let Some(error) = sent.iter().find_map(|(_, error)| error.clone()) {
             return Err(error);
         }
@@ -165,18 +159,17 @@ impl EntitySchema {
     /// Checks a document as [`Self::insert`] does, and no more.
     ///
     /// # Errors
-    /// [`DaoError::SchemaViolation`].
+    /// [`DaoError::SchemaViolation`], [`DaoError::InvalidOptions`] of a wrong `ttl`.
     pub fn validate(&self, given: Fields, source: &mut dyn Source) -> Result<(), DaoError> {
         self.write(given, false, source).map(drop)
     }
 
-    /// A stored document as reads show it: every field, deprecated names too, nothing internal.
+    /// A stored document as reads show it: every field, deprecated names too, nothing internal; a `ttl` that is not
+    /// set is null.
     pub fn present(&self, document: &Fields) -> Fields {
         let mut shown = process::present(self.view(document), document);
-        if self.ttl
-            && let Some(ttl) = document.get("ttl").filter(|ttl| !ttl.is_null())
-        {
-            shown.insert("ttl".to_owned(), ttl.clone());
+        if self.ttl {
+            shown.insert("ttl".to_owned(), document.get("ttl").cloned().unwrap_or_default());
         }
         shown
     }
@@ -245,14 +238,16 @@ impl EntitySchema {
         Err(DaoError::field(variants.key, variants.unknown.replace("%s", &given)))
     }
 
-    fn check_ttl(&self, document: &Fields, errors: &mut Fields) {
+    /// A `ttl` is an option of the write more than a part of the document, and is checked before it.
+    fn check_ttl(&self, given: &Fields) -> Result<(), DaoError> {
         const LONGEST: u64 = 100_000_000;
-        let Some(ttl) = document.get("ttl").filter(|ttl| self.ttl && !ttl.is_null()) else { return };
+        let Some(ttl) = given.get("ttl").filter(|ttl| self.ttl && !ttl.is_null()) else { return Ok(()) };
         let fits = ttl.as_f64().is_some_and(|ttl| ttl.fract() == 0.0 && (0.0..=LONGEST as f64).contains(&ttl));
-        if !fits {
-            let text = format!("must be an integer between 0 and {LONGEST}");
-            errors.insert("ttl".to_owned(), Value::String(text));
+        if fits {
+            return Ok(());
         }
+        let text = format!("must be an integer between 0 and {LONGEST}");
+        Err(DaoError::InvalidOptions(Map::from_iter([("ttl".to_owned(), Value::String(text))])))
     }
 }
 

@@ -75,7 +75,10 @@ fn generate(field: &Field, value: Option<Value>, mode: Mode, source: &mut dyn So
 /// The time in the unit of the field: whole seconds, or seconds with milliseconds.
 fn now(field: &Field, source: &mut dyn Source) -> Value {
     let ms = source.now_ms();
-    if matches!(field.kind, Kind::Integer) { Value::from(ms / 1000) } else { Value::from(ms as f64 / 1000.0) }
+    if matches!(field.kind, Kind::Integer) || ms % 1000 == 0 {
+        return Value::from(ms / 1000);
+    }
+    Value::from(ms as f64 / 1000.0)
 }
 
 fn uuid(source: &mut dyn Source) -> String {
@@ -129,6 +132,7 @@ fn complete(
         }
         (Kind::Map(..), Some(Value::Array(items))) if items.is_empty() => Value::Object(Map::new()),
         (Kind::Foreign { .. }, Some(value)) => key_only(value),
+        (Kind::Integer | Kind::Number, Some(value)) => whole(value),
         (_, Some(value)) => value,
     };
     Ok(Some(value))
@@ -163,8 +167,21 @@ fn items(element: &Field, value: Value, source: &mut dyn Source) -> Result<Value
                 .map(|item| complete(element, Some(item), Mode::Whole, source).map(|item| item.unwrap_or(Value::Null)))
                 .collect::<Result<Value, _>>()
         }
+        Value::Array(items) if matches!(element.kind, Kind::Integer | Kind::Number) => {
+            Ok(items.into_iter().map(whole).collect())
+        }
         Value::Object(map) if map.is_empty() => Ok(Value::Array(Vec::new())),
         other => Ok(other),
+    }
+}
+
+/// A number without decimals as an integer: there is but one way to write it.
+fn whole(value: Value) -> Value {
+    /// What fits a double exactly.
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    match value.as_f64() {
+        Some(number) if !value.is_i64() && number.fract() == 0.0 && number.abs() <= MOST => Value::from(number as i64),
+        _ => value,
     }
 }
 
