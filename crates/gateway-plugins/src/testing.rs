@@ -6,6 +6,10 @@ use std::sync::Arc;
 use base::clock::ManualClock;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use gateway_model::entities::RouterFlavor;
+use gateway_model::error::Fields;
+use gateway_model::registry::Registry;
+use gateway_model::schema::Source as Generator;
 use gateway_model::typed::{Consumer, Protocol, Route, Service};
 use gateway_proxy::pdk::{
     Access, Answer, BodyError, Client, Content, Context, Credential, Definition, Directory, Environment, Headers,
@@ -53,6 +57,11 @@ impl Lab {
                 value: parsed.value,
             },
         );
+    }
+
+    /// A plugin whose configuration is `config` and defaults.
+    pub(crate) fn plugin(&self, of: &dyn Definition, config: Value) -> Arc<dyn Plugin> {
+        of.compile(&configuration(of.name(), config).unwrap(), &self.environment()).unwrap()
     }
 
     pub(crate) fn environment(&self) -> Environment {
@@ -161,6 +170,43 @@ impl Exchange {
     /// The query as it goes upstream.
     pub(crate) fn query(&self) -> &str {
         std::str::from_utf8(&self.context.target.query).unwrap()
+    }
+}
+
+/// The complete configuration of a plugin, or the error's body.
+pub(crate) fn configuration(plugin: &str, config: Value) -> Result<Value, Value> {
+    let mut written = write("plugins", json!({ "name": plugin, "config": config }))?;
+    Ok(written["config"].take())
+}
+
+/// A document of an entity as it is stored, or the error's body.
+pub(crate) fn write(entity: &str, document: Value) -> Result<Value, Value> {
+    let registry = Registry::new(RouterFlavor::TraditionalCompatible, crate::schemas());
+    let Value::Object(document) = document else { panic!("not an object") };
+    let schema = registry.entity(entity).expect("the entity exists");
+    schema.insert(document, &mut Numbers).map(Value::Object).map_err(|error| error.body())
+}
+
+/// What a plugin's configuration is after a write that names only its required fields, as reads show it.
+pub(crate) fn shown(plugin: &str, config: Value) -> Value {
+    let registry = Registry::new(RouterFlavor::TraditionalCompatible, crate::schemas());
+    let document = json!({ "name": plugin, "config": config });
+    let schema = registry.entity("plugins").expect("a core entity");
+    let fields: Fields = document.as_object().cloned().unwrap();
+    let written = schema.insert(fields, &mut Numbers).unwrap_or_else(|error| panic!("{}", error.body()));
+    schema.present(&written)["config"].clone()
+}
+
+/// Generates the same always.
+struct Numbers;
+
+impl Generator for Numbers {
+    fn now_ms(&mut self) -> u64 {
+        1_767_323_045_000
+    }
+
+    fn random(&mut self, buffer: &mut [u8]) {
+        buffer.fill(7);
     }
 }
 

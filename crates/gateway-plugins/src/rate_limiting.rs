@@ -1,0 +1,199 @@
+//! rate-limiting: so many requests in a second, minute, hour, day, month or year.
+
+mod counters;
+mod period;
+mod schema;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use gateway_proxy::pdk::{Access, Answer, Context, Definition, Environment, Headers, Phases, Plugin, RequestBody};
+use serde::Deserialize;
+use serde_json::Value;
+use smallvec::SmallVec;
+
+use crate::text::Short;
+
+use counters::{Counters, Limit, Scope, Verdict};
+use period::Period;
+pub(crate) use schema::schema;
+
+/// Registers the plugin.
+#[derive(Debug)]
+pub(crate) struct RateLimiting;
+
+impl Definition for RateLimiting {
+    fn name(&self) -> &'static str {
+        "rate-limiting"
+    }
+
+    fn priority(&self) -> i32 {
+        910
+    }
+
+    fn compile(&self, config: &Value, environment: &Environment) -> Result<Arc<dyn Plugin>, String> {
+        let config = Config::deserialize(config).map_err(|error| error.to_string())?;
+        if config.policy != "local" {
+            tracing::warn!(
+                plugin = &*environment.plugin,
+                policy = config.policy,
+                "Rate limits are counted on each node by itself: there is no shared store"
+            );
+        }
+        let limits = Period::ALL.into_iter().filter_map(|period| {
+            // Larger ones are no limit, and would be long texts.
+            let limit = config.limit(period)?.min(1e15);
+            Some(Limit { period, limit })
+        });
+        Ok(Arc::new(Compiled {
+            limits: limits.collect(),
+            by: config.by()?,
+            scope: environment.node.shared(Counters::default).scope(environment),
+            hide_headers: config.hide_client_headers,
+            status: status(config.error_code)?,
+            message: config.error_message.unwrap_or_default(),
+        }))
+    }
+}
+
+#[derive(Deserialize)]
+struct Config {
+    second: Option<f64>,
+    minute: Option<f64>,
+    hour: Option<f64>,
+    day: Option<f64>,
+    month: Option<f64>,
+    year: Option<f64>,
+    limit_by: Option<String>,
+    header_name: Option<String>,
+    path: Option<String>,
+    policy: String,
+    hide_client_headers: bool,
+    error_code: Option<f64>,
+    error_message: Option<String>,
+}
+
+impl Config {
+    fn limit(&self, period: Period) -> Option<f64> {
+        match period {
+            Period::Second => self.second,
+            Period::Minute => self.minute,
+            Period::Hour => self.hour,
+            Period::Day => self.day,
+            Period::Month => self.month,
+            Period::Year => self.year,
+        }
+    }
+
+    fn by(&self) -> Result<By, String> {
+        let needed = |value: &Option<String>, field| value.clone().ok_or_else(|| format!("{field}: required"));
+        match self.limit_by.as_deref() {
+            None | Some("consumer") => Ok(By::Consumer),
+            Some("credential") => Ok(By::Credential),
+            Some("ip") => Ok(By::Address),
+            Some("service") => Ok(By::Service),
+            Some("header") => needed(&self.header_name, "header_name").map(By::Header),
+            Some("path") => needed(&self.path, "path").map(By::Path),
+            Some(other) => Err(format!("limit_by: {other} is unknown")),
+        }
+    }
+}
+
+/// A status code out of a number.
+fn status(code: Option<f64>) -> Result<u16, String> {
+    let code = code.unwrap_or(429.0);
+    if (200.0..600.0).contains(&code) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+        return Ok(code as u16);
+    }
+    Err(format!("error_code: {code} is no status code between 200 and 599"))
+}
+
+#[derive(Debug)]
+struct Compiled {
+    limits: SmallVec<[Limit; 6]>,
+    by: By,
+    scope: Arc<Scope>,
+    hide_headers: bool,
+    status: u16,
+    message: String,
+}
+
+/// What requests are counted by. Where it is missing the client's address stands in.
+#[derive(Debug)]
+enum By {
+    /// Failing that, the credential.
+    Consumer,
+    Credential,
+    Address,
+    Service,
+    Header(String),
+    /// All requests for this path together.
+    Path(String),
+}
+
+impl By {
+    fn identify<'a>(&'a self, context: &'a Context) -> Option<&'a [u8]> {
+        let consumer = || context.consumer.as_ref().map(|consumer| consumer.id.as_bytes());
+        let credential = || context.credential.as_ref().map(|credential| credential.id.as_bytes());
+        match self {
+            Self::Consumer => consumer().or_else(credential),
+            Self::Credential => credential(),
+            Self::Address => None,
+            Self::Service => context.service.as_ref().map(|service| service.id.as_bytes()),
+            Self::Header(name) => context.request.headers.get(name),
+            Self::Path(path) => (context.request.path() == path.as_bytes()).then_some(path.as_bytes()),
+        }
+    }
+}
+
+impl Plugin for Compiled {
+    fn phases(&self) -> Phases {
+        Phases { access: true, ..Phases::default() }
+    }
+
+    fn access<'a>(&'a self, context: &'a mut Context, _: &'a mut dyn RequestBody) -> Access<'a> {
+        let now = context.now_ms().div_euclid(1000);
+        let verdict = match self.by.identify(context) {
+            Some(identifier) => self.scope.count(identifier, &self.limits, now),
+            None => self.scope.count(Short::of(context.client.ip).as_bytes(), &self.limits, now),
+        };
+        if !self.hide_headers {
+            self.tell(&verdict, now, &mut context.response_headers);
+        }
+        if verdict.exceeded { Access::respond(Answer::error(self.status, &*self.message)) } else { Access::Continue }
+    }
+}
+
+impl Compiled {
+    /// Each limit in fields of its own, and the one that is nearest in the fields of the standard to be.
+    fn tell(&self, verdict: &Verdict, now: i64, headers: &mut Headers) {
+        let mut nearest: Option<(&Limit, f64, i64)> = None;
+        for (limit, (remaining, start)) in self.limits.iter().zip(verdict.remaining(&self.limits)) {
+            set_number(headers, limit.period.limit_field(), limit.limit);
+            set_number(headers, limit.period.remaining_field(), remaining);
+            let nearer = nearest.is_none_or(|(other, least, _)| {
+                remaining < least || remaining == least && limit.period.seconds() > other.period.seconds()
+            });
+            if nearer {
+                nearest = Some((limit, remaining, start));
+            }
+        }
+        let Some((limit, remaining, start)) = nearest else { return };
+        #[expect(clippy::cast_precision_loss, reason = "a year of seconds is far below 2^52")]
+        let reset = (limit.period.seconds() - (now - start)).max(1) as f64;
+        set_number(headers, "RateLimit-Limit", limit.limit);
+        set_number(headers, "RateLimit-Remaining", remaining);
+        set_number(headers, "RateLimit-Reset", reset);
+        if verdict.exceeded {
+            set_number(headers, "Retry-After", reset);
+        }
+    }
+}
+
+/// Writes a number without a fraction where it has none.
+fn set_number(headers: &mut Headers, name: &str, number: f64) {
+    headers.set(name, Short::of(number).as_bytes());
+}
