@@ -116,7 +116,9 @@ impl Context {
 
     /// The host the client named, without port; a trusted proxy's `X-Forwarded-Host` counts.
     pub fn forwarded_host(&self) -> &str {
-        self.trusted("x-forwarded-host").or_else(|| self.request.headers.get_str("host").map(without_port)).unwrap_or("")
+        self.trusted("x-forwarded-host")
+            .or_else(|| self.request.headers.get_str("host").map(without_port))
+            .unwrap_or("")
     }
 
     /// The port the client used; a trusted proxy's `X-Forwarded-Port` counts.

@@ -1,0 +1,153 @@
+//! The entities as they are now, and what a change touches.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use gateway_model::typed::{
+    CaCertificate, Certificate, Plugin, Route, Service, Sni, Target, Upstream,
+};
+use serde::de::DeserializeOwned;
+
+use super::{Change, Problem};
+
+type Id = Arc<str>;
+
+/// Documents by id.
+#[derive(Debug, Default)]
+pub(super) struct Documents {
+    pub(super) services: HashMap<Id, Arc<Service>>,
+    pub(super) routes: HashMap<Id, Arc<Route>>,
+    pub(super) plugins: HashMap<Id, Arc<Plugin>>,
+    pub(super) upstreams: HashMap<Id, Arc<Upstream>>,
+    pub(super) targets: HashMap<Id, Arc<Target>>,
+    pub(super) certificates: HashMap<Id, Arc<Certificate>>,
+    pub(super) ca_certificates: HashMap<Id, Arc<CaCertificate>>,
+    pub(super) snis: HashMap<Id, Arc<Sni>>,
+    pub(super) routes_of_service: HashMap<Id, HashSet<Id>>,
+    pub(super) targets_of_upstream: HashMap<Id, HashSet<Id>>,
+    pub(super) plugins_of_route: HashMap<Id, HashSet<Id>>,
+}
+
+/// Ids of what has to be compiled again.
+#[derive(Debug, Default)]
+pub(super) struct Dirty {
+    pub(super) services: HashSet<Id>,
+    pub(super) routes: HashSet<Id>,
+    /// With the document that was in force.
+    pub(super) plugins: HashMap<Id, Option<Arc<Plugin>>>,
+    /// With the name that was in force.
+    pub(super) upstreams: HashMap<Id, Option<Arc<str>>>,
+    /// Certificates or server names changed.
+    pub(super) names: bool,
+    /// Certificates or authorities changed, and with them what their users are compiled from.
+    pub(super) certificates: bool,
+}
+
+impl Documents {
+    /// Takes over a change of a core entity. `false` if the collection is none of these.
+    pub(super) fn apply(&mut self, change: &Change<'_>, dirty: &mut Dirty) -> Result<bool, Problem> {
+        match change.collection() {
+            "services" => {
+                let (_, new) = replace(&mut self.services, change)?;
+                dirty.services.insert(change.id().into());
+                if new.is_none() {
+                    // Its routes are gone or go with it.
+                    self.routes_of_service.remove(change.id());
+                }
+            }
+            "routes" => {
+                let (old, new) = replace(&mut self.routes, change)?;
+                let service = |route: Option<Arc<Route>>| route.and_then(|route| route.service.clone());
+                relink(
+                    &mut self.routes_of_service,
+                    change.id(),
+                    service(old).map(|of| of.id),
+                    service(new).map(|of| of.id),
+                );
+                dirty.routes.insert(change.id().into());
+            }
+            "plugins" => {
+                let (old, new) = replace(&mut self.plugins, change)?;
+                let route = |plugin: &Option<Arc<Plugin>>| {
+                    plugin.as_ref().and_then(|plugin| plugin.route.as_ref()).map(|of| Arc::clone(&of.id))
+                };
+                relink(&mut self.plugins_of_route, change.id(), route(&old), route(&new));
+                dirty.plugins.entry(change.id().into()).or_insert(old);
+            }
+            "upstreams" => {
+                let (old, _) = replace(&mut self.upstreams, change)?;
+                let name = old.map(|upstream| Arc::clone(&upstream.name));
+                dirty.upstreams.entry(change.id().into()).or_insert(name);
+            }
+            "targets" => {
+                let (old, new) = replace(&mut self.targets, change)?;
+                let of = |target: &Option<Arc<Target>>| target.as_ref().map(|target| Arc::clone(&target.upstream.id));
+                for upstream in [of(&old), of(&new)].into_iter().flatten() {
+                    let name = self.upstreams.get(&upstream).map(|upstream| Arc::clone(&upstream.name));
+                    dirty.upstreams.entry(upstream).or_insert(name);
+                }
+                relink(&mut self.targets_of_upstream, change.id(), of(&old), of(&new));
+            }
+            "certificates" => {
+                replace(&mut self.certificates, change)?;
+                self.touch_certificates(dirty);
+            }
+            "ca_certificates" => {
+                replace(&mut self.ca_certificates, change)?;
+                self.touch_certificates(dirty);
+            }
+            "snis" => {
+                replace(&mut self.snis, change)?;
+                dirty.names = true;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Certificates serve listeners, but also services and upstreams as client certificates and authorities.
+    fn touch_certificates(&self, dirty: &mut Dirty) {
+        if dirty.certificates {
+            return;
+        }
+        dirty.names = true;
+        dirty.certificates = true;
+        let uses = |service: &Service| service.client_certificate.is_some() || service.ca_certificates.is_some();
+        dirty.services.extend(self.services.values().filter(|service| uses(service)).map(|of| Arc::clone(&of.id)));
+        for upstream in self.upstreams.values().filter(|upstream| upstream.client_certificate.is_some()) {
+            dirty.upstreams.entry(Arc::clone(&upstream.id)).or_insert(Some(Arc::clone(&upstream.name)));
+        }
+    }
+}
+
+type Replaced<T> = (Option<Arc<T>>, Option<Arc<T>>);
+
+/// Puts the change's document into the map, and gives what was there and what is there.
+fn replace<T: DeserializeOwned>(map: &mut HashMap<Id, Arc<T>>, change: &Change<'_>) -> Result<Replaced<T>, Problem> {
+    match change {
+        Change::Put { id, document, .. } => {
+            let new: Arc<T> = Arc::new(serde_json::from_str(document).map_err(|error| change.problem(error))?);
+            let old = map.insert((*id).into(), Arc::clone(&new));
+            Ok((old, Some(new)))
+        }
+        Change::Delete { id, .. } => Ok((map.remove(*id), None)),
+    }
+}
+
+/// Moves `child` from one parent's set to another's.
+fn relink(sets: &mut HashMap<Id, HashSet<Id>>, child: &str, old: Option<Id>, new: Option<Id>) {
+    if old == new {
+        return;
+    }
+    if let Some(old) = old
+        && let Some(set) = sets.get_mut(&old)
+    {
+        set.remove(child);
+        if set.is_empty() {
+            sets.remove(&old);
+        }
+    }
+    if let Some(new) = new {
+        sets.entry(new).or_default().insert(child.into());
+    }
+}

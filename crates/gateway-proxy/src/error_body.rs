@@ -1,0 +1,152 @@
+//! Errors as the client wants to read them.
+
+use engine::headers::Headers;
+
+use crate::pdk::ErrorFormat;
+
+/// The form for an error of the gateway's own, by the request's `Accept`: the first of those with the highest
+/// quality that is known, and JSON if there is none.
+pub(crate) fn format_by_accept(headers: &Headers) -> ErrorFormat {
+    headers.get_str("accept").map_or(ErrorFormat::Json, preferred)
+}
+
+/// The form for an error of the protocol, found before anything was routed: by `Accept`, else by the request's
+/// own type, else `fallback`.
+pub(crate) fn format_of_protocol_error(headers: &Headers, fallback: ErrorFormat) -> ErrorFormat {
+    let stated = headers.get_str("accept").or_else(|| headers.get_str("content-type"));
+    stated.map_or(fallback, preferred)
+}
+
+/// The media type of `error_default_type` as a form.
+pub(crate) fn format_of_type(media_type: &str) -> Option<ErrorFormat> {
+    Some(match media_type.trim() {
+        "application/json" | "application/*" | "*/*" => ErrorFormat::Json,
+        "text/html" => ErrorFormat::Html,
+        "application/xml" => ErrorFormat::Xml,
+        "text/plain" | "text/*" => ErrorFormat::Plain,
+        media_type if media_type.starts_with("application/grpc") => ErrorFormat::Grpc,
+        _ => return None,
+    })
+}
+
+/// `Content-Type` of errors in this form; gRPC has none.
+pub(crate) fn content_type(format: ErrorFormat) -> &'static str {
+    match format {
+        ErrorFormat::Json => "application/json; charset=utf-8",
+        ErrorFormat::Html => "text/html; charset=utf-8",
+        ErrorFormat::Xml => "application/xml; charset=utf-8",
+        ErrorFormat::Plain => "text/plain; charset=utf-8",
+        ErrorFormat::Grpc => "",
+    }
+}
+
+/// The body of an error; gRPC has none.
+pub(crate) fn render(format: ErrorFormat, message: &str, request_id: &str) -> String {
+    match format {
+        ErrorFormat::Json => {
+            let message = serde_json::Value::from(message);
+            format!("{{\n  \"message\":{message},\n  \"request_id\":\"{request_id}\"\n}}")
+        }
+        ErrorFormat::Html => format!(
+            "<!doctype html>\n<html>\n  <head>\n    <meta charset=\"utf-8\">\n    <title>Error</title>\n  </head>\n  \
+             <body>\n    <h1>Error</h1>\n    <p>{}.</p>\n    <p>request_id: {request_id}</p>\n  </body>\n</html>\n",
+            escape(message)
+        ),
+        ErrorFormat::Xml => format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<error>\n  <message>{}</message>\n  \
+             <requestid>{request_id}</requestid>\n</error>\n",
+            escape(message)
+        ),
+        ErrorFormat::Plain => format!("{message}\nrequest_id: {request_id}\n"),
+        ErrorFormat::Grpc => String::new(),
+    }
+}
+
+/// What an error of the protocol or of an upstream is called.
+pub(crate) fn usual_message(status: u16) -> String {
+    let text = match status {
+        400 => "Bad request",
+        404 => "Not found",
+        405 => "Method not allowed",
+        408 => "Request timeout",
+        411 => "Length required",
+        412 => "Precondition failed",
+        413 => "Payload too large",
+        414 => "URI too long",
+        417 => "Expectation failed",
+        494 => "Request header or cookie too large",
+        500 => "An unexpected error occurred",
+        502 => "An invalid response was received from the upstream server",
+        503 => "The upstream server is currently unavailable",
+        504 => "The upstream server is timing out",
+        other => return format!("The upstream server responded with {other}"),
+    };
+    text.to_owned()
+}
+
+/// The gRPC status that stands for an HTTP status.
+pub(crate) fn grpc_status(status: u16) -> u8 {
+    match status {
+        200 => 0,
+        400 => 3,
+        401 => 16,
+        403 => 7,
+        404 => 5,
+        409 => 6,
+        429 => 8,
+        499 => 1,
+        500 => 13,
+        501 => 12,
+        503 => 14,
+        504 => 4,
+        _ => 2,
+    }
+}
+
+fn preferred(accept: &str) -> ErrorFormat {
+    let mut best = (ErrorFormat::Json, 0.0);
+    for range in accept.split(',') {
+        let mut parts = range.split(';');
+        let Some(format) = parts.next().and_then(format_of_type) else { continue };
+        let quality = parts
+            .find_map(|part| part.trim().strip_prefix("q=").map(|quality| quality.parse().unwrap_or(0.0)))
+            .unwrap_or(1.0);
+        if quality > best.1 {
+            best = (format, quality);
+        }
+    }
+    best.0
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_quality_wins_and_the_first_of_equals() {
+        assert_eq!(preferred("text/html,application/json;q=0.9"), ErrorFormat::Html);
+        assert_eq!(preferred("text/html;q=0.2, application/xml;q=0.9"), ErrorFormat::Xml);
+        assert_eq!(preferred("image/png"), ErrorFormat::Json);
+        assert_eq!(preferred("text/plain, text/html"), ErrorFormat::Plain);
+    }
+
+    #[test]
+    fn what_a_client_sent_is_escaped() {
+        assert!(render(ErrorFormat::Html, "<b>", "1").contains("&lt;b&gt;."));
+        assert_eq!(render(ErrorFormat::Json, "a\"b", "1"), "{\n  \"message\":\"a\\\"b\",\n  \"request_id\":\"1\"\n}");
+    }
+}

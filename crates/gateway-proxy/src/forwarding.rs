@@ -1,0 +1,181 @@
+//! The headers between the hops: what is taken away, and what the gateway tells upstream and client.
+
+use std::net::IpAddr;
+
+use engine::headers::Headers;
+use engine::message::Version;
+use smallvec::SmallVec;
+
+use crate::pdk::{Context, Trust};
+use crate::settings::Settings;
+
+/// Fields that concern one connection only; framing is the engine's.
+const HOP_BY_HOP: [&str; 7] =
+    ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te", "proxy"];
+
+/// Removes what concerns only the connection it arrived on, and everything `Connection` names.
+pub(crate) fn strip_hop_by_hop(headers: &mut Headers) {
+    let named = headers
+        .get_str("connection")
+        .filter(|value| !["keep-alive", "close", "upgrade"].iter().any(|usual| value.eq_ignore_ascii_case(usual)))
+        .map(str::to_owned);
+    headers.retain(|name, _| !is_hop_by_hop(name));
+    if let Some(named) = named {
+        for name in named.split(',').map(str::trim).filter(|name| !is_framing(name)) {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Removes what concerns only the upstream's connection. Framing is the engine's; an agreed upgrade stays.
+pub(crate) fn strip_hop_by_hop_of_response(headers: &mut Headers, upgrade: bool) {
+    headers.retain(|name, _| match name.len() {
+        10 => !name.eq_ignore_ascii_case(b"connection") && !name.eq_ignore_ascii_case(b"keep-alive"),
+        16 => !name.eq_ignore_ascii_case(b"proxy-connection"),
+        7 => upgrade || !name.eq_ignore_ascii_case(b"upgrade"),
+        _ => true,
+    });
+}
+
+/// A length stays, whatever `Connection` says: the body must remain framed. And `Host` is ours.
+fn is_framing(name: &str) -> bool {
+    name.is_empty() || name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("host")
+}
+
+fn is_hop_by_hop(name: &[u8]) -> bool {
+    // The length decides for nearly every other field.
+    matches!(name.len(), 2 | 5 | 7 | 10 | 16 | 17)
+        && HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop.as_bytes()))
+}
+
+/// Appends `value` to the list in field `name`: `old, value`.
+pub(crate) fn extend_list(headers: &mut Headers, name: &str, value: &[u8]) {
+    let old: Vec<u8> = headers.get_all(name).collect::<Vec<_>>().join(b", ".as_slice());
+    if old.is_empty() {
+        headers.set(name, value);
+    } else {
+        headers.set(name, [&old, b", ".as_slice(), value].concat());
+    }
+}
+
+/// What the upstream is told of the request besides what the client said: `Host`, `X-Real-IP`, `X-Forwarded-*`,
+/// `Via` and `X-Kong-Request-Id`. `prefix` is the part of the path that was stripped.
+pub(crate) fn tell_upstream(context: &mut Context, settings: &Settings, host: &[u8], prefix: Option<&[u8]>) {
+    let mut ip = IpText::default();
+    let client_ip = ip.write(context.client.ip);
+    let trusted = context.client.trust == Trust::Trusted;
+
+    // Read before `Host` is exchanged; most requests have none of these, and a trusted proxy's stay.
+    let keep = |name| trusted && context.request.headers.get(name).is_some_and(|value| !value.is_empty());
+    let (keep_proto, keep_host, keep_port) =
+        (keep("x-forwarded-proto"), keep("x-forwarded-host"), keep("x-forwarded-port"));
+    let (keep_path, keep_prefix) = (keep("x-forwarded-path"), keep("x-forwarded-prefix"));
+    let scheme = if context.client.tls.is_some() { "https" } else { "http" };
+    let forwarded_host: Option<SmallVec<[u8; 64]>> =
+        (!keep_host).then(|| context.forwarded_host().bytes().map(|byte| byte.to_ascii_lowercase()).collect());
+    let port = context.client.local.port();
+    let path: Option<SmallVec<[u8; 128]>> = (!keep_path).then(|| context.request.path().into());
+
+    strip_hop_by_hop(&mut context.request.headers);
+    let headers = &mut context.request.headers;
+    headers.set("Host", host);
+    headers.set("X-Real-IP", client_ip);
+    if headers.contains("x-forwarded-for") {
+        let mut peer = IpText::default();
+        extend_list(headers, "X-Forwarded-For", peer.write(context.client.peer.ip()));
+    } else {
+        headers.append("X-Forwarded-For", client_ip);
+    }
+    if !keep_proto {
+        headers.set("X-Forwarded-Proto", scheme);
+    }
+    if let Some(host) = forwarded_host {
+        headers.set("X-Forwarded-Host", &host);
+    }
+    if !keep_port {
+        headers.set("X-Forwarded-Port", itoa::Buffer::new().format(port));
+    }
+    if let Some(path) = path {
+        headers.set("X-Forwarded-Path", &path);
+    }
+    if !keep_prefix {
+        match prefix {
+            Some(prefix) if prefix != b"/" && !prefix.is_empty() => headers.set("X-Forwarded-Prefix", prefix),
+            _ => drop(headers.remove("x-forwarded-prefix")),
+        }
+    }
+    if settings.headers.server_tokens {
+        add_via(headers, context.request.version, context.node.version);
+    }
+    if settings.request_id_upstream {
+        headers.set("X-Kong-Request-Id", context.id.as_str());
+    }
+}
+
+/// Adds this hop to `Via`.
+pub(crate) fn add_via(headers: &mut Headers, version: Version, product: &str) {
+    let version = match version {
+        Version::Http10 => "1.0",
+        Version::Http11 => "1.1",
+        Version::Http2 => "2",
+    };
+    let mut via = SmallVec::<[u8; 32]>::new();
+    for part in [version, " kong/", product] {
+        via.extend_from_slice(part.as_bytes());
+    }
+    extend_list(headers, "Via", &via);
+}
+
+/// An address as text, without allocating.
+#[derive(Default)]
+struct IpText(SmallVec<[u8; 40]>);
+
+impl IpText {
+    fn write(&mut self, ip: IpAddr) -> &[u8] {
+        self.0.clear();
+        match ip {
+            IpAddr::V4(ip) => {
+                for (at, octet) in ip.octets().into_iter().enumerate() {
+                    if at > 0 {
+                        self.0.push(b'.');
+                    }
+                    self.0.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+                }
+            }
+            IpAddr::V6(ip) => self.0.extend_from_slice(ip.to_string().as_bytes()),
+        }
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_connection_names_goes_but_not_the_framing() {
+        let mut headers = Headers::new();
+        for (name, value) in [
+            ("Connection", "X-Secret, Content-Length"),
+            ("X-Secret", "1"),
+            ("Content-Length", "3"),
+            ("TE", "trailers"),
+            ("Proxy", "x"),
+            ("Accept", "*/*"),
+        ] {
+            headers.append(name, value);
+        }
+        strip_hop_by_hop(&mut headers);
+        let left: Vec<_> = headers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
+        assert_eq!(left, ["Content-Length", "Accept"]);
+    }
+
+    #[test]
+    fn a_list_grows_at_its_end() {
+        let mut headers = Headers::new();
+        extend_list(&mut headers, "Via", b"1.1 a");
+        extend_list(&mut headers, "Via", b"1.1 b");
+        assert_eq!(headers.get("via"), Some(b"1.1 a, 1.1 b".as_slice()));
+        assert_eq!(headers.len(), 1);
+    }
+}

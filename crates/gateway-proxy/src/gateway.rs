@@ -1,0 +1,298 @@
+//! Requests: from the first look to the log.
+
+mod checks;
+mod own;
+mod phases;
+mod proxying;
+mod routing;
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use engine::exchange::Exchange;
+use engine::message::{Method, RequestHead, ResponseHead};
+use engine::peer::Peer;
+use engine::service::{self, Refusal, Service};
+use futures_util::future::LocalBoxFuture;
+use gateway_model::typed::Protocol;
+
+use crate::access_log::AccessLog;
+use crate::config::Config;
+use crate::error_body;
+use crate::pdk::{
+    Answer, BodyError, Client, Context, Latencies, Outcome, RequestBody, RequestId, Source, Tls, Trust, Try,
+};
+use crate::real_ip;
+use phases::Collected;
+
+/// Serves requests on one worker.
+pub struct Gateway {
+    config: Arc<ArcSwap<Config>>,
+    access_log: Option<AccessLog>,
+    ids: Cell<u128>,
+}
+
+/// What a request went through, for its last phase.
+#[derive(Debug)]
+struct Trail {
+    started: Instant,
+    started_ms: i64,
+    /// When the request was handed to the upstream.
+    sent: Option<Instant>,
+    /// When the upstream's head was there.
+    answered: Option<Instant>,
+    tries: Vec<Try>,
+    upstream_status: Option<u16>,
+}
+
+impl Gateway {
+    /// A gateway that serves whatever the configuration is when a request arrives. `seed` makes request ids differ
+    /// between workers and processes.
+    pub fn new(config: Arc<ArcSwap<Config>>, access_log: Option<AccessLog>, seed: u128) -> Self {
+        Self { config, access_log, ids: Cell::new(seed) }
+    }
+
+    async fn handle(&self, config: &Config, exchange: &mut Exchange, context: &mut Context, trail: &mut Trail) {
+        let protocol = context.client.protocol;
+        for instance in config.rewrite.iter().filter(|instance| instance.serves(protocol)) {
+            instance.plugin.rewrite(context);
+        }
+        let refused = |answer, source| Reply::Own { answer, source };
+        let mut collected = Collected::new();
+        let reply = if context.request.method == Method::Trace {
+            refused(Box::new(Answer::error(405, error_body::usual_message(405))), Source::Error)
+        } else {
+            match routing::route(config, context) {
+                None => {
+                    collected = phases::collect_global(&config.global, context);
+                    refused(Box::new(Answer::error(404, "no Route matched with those values")), Source::Error)
+                }
+                Some(routed) => match checks::protocol(&routed, context) {
+                    Some(answer) => refused(Box::new(answer), Source::Error),
+                    None => {
+                        let chain = config.chains[routed.route.chain].as_deref();
+                        let mut body = ClientBody(exchange);
+                        let answer = match chain {
+                            Some(chain) => phases::access(chain, context, &mut body, &mut collected).await,
+                            None => None,
+                        };
+                        match (answer, routed.service) {
+                            (Some(answer), _) => refused(answer, Source::Exit),
+                            (None, Some(service)) => Reply::Proxy { service, prefix: routed.prefix },
+                            (None, None) => refused(
+                                Box::new(Answer::error(503, "no Service found with those values")),
+                                Source::Error,
+                            ),
+                        }
+                    }
+                },
+            }
+        };
+        match reply {
+            Reply::Own { answer, source } => {
+                self.answer(config, exchange, context, &collected, *answer, source, trail).await;
+            }
+            Reply::Proxy { service, prefix } => {
+                self.proxy(config, exchange, context, &collected, &service, prefix.as_deref(), trail).await;
+            }
+        }
+    }
+
+    /// Sends an answer of the gateway's own.
+    async fn answer(
+        &self,
+        config: &Config,
+        exchange: &mut Exchange,
+        context: &mut Context,
+        collected: &Collected<'_>,
+        answer: Answer,
+        source: Source,
+        trail: &Trail,
+    ) {
+        context.source = source;
+        let (mut head, mut body) = own::render(answer, context);
+        phases::header_filter(collected, context, &mut head);
+        if phases::have_body_filter(collected) {
+            head.headers.remove("content-length");
+            phases::body_filter(collected, context, &mut body, true);
+        }
+        own::sign(&mut head, config, context, trail.started);
+        // A client that is gone has nothing to be told; the log says how far it came.
+        if let Err(error) = exchange.respond(&head, &body).await {
+            tracing::debug!(%error, "Client went away");
+        }
+        self.finish(exchange, context, collected, &head, trail);
+    }
+
+    /// The last phase.
+    fn finish(
+        &self,
+        exchange: &Exchange,
+        context: &Context,
+        collected: &Collected<'_>,
+        response: &ResponseHead,
+        trail: &Trail,
+    ) {
+        if self.access_log.is_none() && !phases::have_log(collected) {
+            return;
+        }
+        let milliseconds = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1000.0;
+        let now = Instant::now();
+        let request = milliseconds(trail.started, now);
+        let proxy = trail.sent.zip(trail.answered).map_or(-1.0, |(sent, answered)| milliseconds(sent, answered));
+        let receive = trail.answered.map_or(0.0, |answered| milliseconds(answered, now));
+        let kong = match (trail.sent, trail.answered) {
+            (Some(sent), _) => milliseconds(trail.started, sent),
+            _ => request,
+        };
+        let outcome = Outcome {
+            response,
+            request_size: exchange.received(),
+            response_size: exchange.sent(),
+            latencies: Latencies { request, kong, proxy, receive },
+            tries: &trail.tries,
+            upstream_status: trail.upstream_status,
+            started_ms: trail.started_ms,
+        };
+        phases::log(collected, context, &outcome);
+        if let Some(access_log) = &self.access_log {
+            access_log.write(context, &outcome);
+        }
+    }
+
+    fn begin(&self, config: &Config, exchange: &mut Exchange) -> Context {
+        let request = std::mem::replace(&mut exchange.request, blank());
+        let peer = &*exchange.peer;
+        let (ip, port) = real_ip::resolve(&config.settings, client_end(peer), &request.headers);
+        let trust = if config.settings.trusted_ips.is_empty() || !config.settings.trusts(peer.ip()) {
+            Trust::Untrusted
+        } else {
+            Trust::Trusted
+        };
+        let client = Client {
+            ip,
+            port,
+            peer: peer.addr,
+            local: peer.proxied.map_or(peer.local, |proxied| proxied.destination),
+            trust,
+            protocol: protocol(peer, &request),
+            tls: tls(peer),
+        };
+        let error_format = error_body::format_by_accept(&request.headers);
+        let mut context =
+            Context::new(Arc::clone(&config.node), Arc::clone(&config.directory), self.next_id(), request, client);
+        context.error_format = error_format;
+        context
+    }
+
+    /// Ids only need to differ, from each other and from other nodes': a counter, well stirred (SplitMix's finish on
+    /// both halves).
+    fn next_id(&self) -> RequestId {
+        let count = self.ids.get().wrapping_add(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        self.ids.set(count);
+        let stir = |mut half: u64| {
+            half = (half ^ (half >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            half = (half ^ (half >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            half ^ (half >> 31)
+        };
+        let (high, low) = ((count >> 64) as u64, count as u64);
+        RequestId::new(u128::from(stir(high ^ low.rotate_left(32))) << 64 | u128::from(stir(low)))
+    }
+}
+
+impl Service for Gateway {
+    async fn call(&self, exchange: &mut Exchange) {
+        let config = self.config.load_full();
+        let mut context = self.begin(&config, exchange);
+        let mut trail = Trail {
+            started: exchange.started,
+            started_ms: context.now_ms(),
+            sent: None,
+            answered: None,
+            tries: Vec::new(),
+            upstream_status: None,
+        };
+        self.handle(&config, exchange, &mut context, &mut trail).await;
+        // The connection's next request is read into the same memory.
+        exchange.request = context.request;
+    }
+
+    fn refuse(&self, refusal: Refusal, _: &Peer) -> service::Answer {
+        let config = self.config.load();
+        let id = self.next_id();
+        let (status, message) = match (refusal, refusal.status()) {
+            // What clients of the reference see instead of nginx's own 494 and 497.
+            (_, 431) => (400, error_body::usual_message(494)),
+            (Refusal::PlainOnTls, _) => (400, "The plain HTTP request was sent to HTTPS port".to_owned()),
+            (_, status) => (status, error_body::usual_message(status)),
+        };
+        let format = config.settings.error_default_type;
+        let mut head = ResponseHead::new(status);
+        head.headers.append("Content-Type", error_body::content_type(format));
+        own::sign_refusal(&mut head, &config, id);
+        service::Answer { head, body: error_body::render(format, &message, id.as_str()).into_bytes() }
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").finish_non_exhaustive()
+    }
+}
+
+/// How a request is answered.
+enum Reply {
+    Own { answer: Box<Answer>, source: Source },
+    Proxy { service: Arc<crate::config::ServiceRuntime>, prefix: Option<Vec<u8>> },
+}
+
+/// The body of the request as plugins read it.
+struct ClientBody<'a>(&'a mut Exchange);
+
+impl RequestBody for ClientBody<'_> {
+    fn read<'a>(&'a mut self, limit: usize) -> LocalBoxFuture<'a, Result<&'a [u8], BodyError>> {
+        Box::pin(async move {
+            match self.0.buffer_body(limit).await {
+                Ok(body) => Ok(body),
+                Err(engine::exchange::BodyError::TooLarge(_)) => Err(BodyError::TooLarge(limit)),
+                Err(error) => Err(BodyError::Broken(std::io::Error::other(error))),
+            }
+        })
+    }
+
+    fn announced_length(&self) -> Option<u64> {
+        self.0.body_length()
+    }
+}
+
+fn client_end(peer: &Peer) -> std::net::SocketAddr {
+    peer.proxied.map_or(std::net::SocketAddr::new(peer.ip(), peer.addr.port()), |proxied| proxied.source)
+}
+
+fn protocol(peer: &Peer, request: &RequestHead) -> Protocol {
+    let grpc = peer.http2
+        && request.headers.get("content-type").is_some_and(|value| value.starts_with(b"application/grpc"));
+    match (grpc, peer.tls.is_some()) {
+        (true, true) => Protocol::Grpcs,
+        (true, false) => Protocol::Grpc,
+        (false, true) => Protocol::Https,
+        (false, false) => Protocol::Http,
+    }
+}
+
+/// Worked out once a connection.
+fn tls(peer: &Peer) -> Option<Arc<Tls>> {
+    let session = peer.tls.as_ref()?;
+    let made = peer.extension.get_or_init(|| {
+        Box::new(Arc::new(Tls { sni: session.sni.clone(), version: session.version, cipher: session.cipher }))
+    });
+    made.downcast_ref::<Arc<Tls>>().cloned()
+}
+
+/// What stands where a head was taken out.
+fn blank() -> RequestHead {
+    RequestHead { method: Method::Get, target: Vec::new(), version: engine::message::Version::Http11, headers: engine::headers::Headers::new() }
+}

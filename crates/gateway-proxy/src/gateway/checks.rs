@@ -1,0 +1,40 @@
+//! What a route asks of the connection, after it matched.
+
+use crate::config::RouteRuntime;
+use crate::gateway::routing::Routed;
+use crate::pdk::{Answer, Context, ErrorFormat};
+
+/// The refusal of a request that came over the wrong protocol.
+pub(super) fn protocol(routed: &Routed<'_>, context: &mut Context) -> Option<Answer> {
+    let route: &RouteRuntime = routed.route;
+    if let Some(status) = route.https_only
+        && context.forwarded_scheme() != "https"
+    {
+        return Some(to_https(status, context));
+    }
+    let grpc = route.grpc?;
+    if !matches!(context.request.version, engine::message::Version::Http2) {
+        return Some(Answer::message(426, "Please use HTTP2 protocol").with("Connection", "Upgrade").with("Upgrade", "HTTP/2"));
+    }
+    let is_grpc = context.request.headers.get("content-type").is_some_and(|value| value.starts_with(b"application/grpc"));
+    if !is_grpc {
+        return Some(Answer::message(415, "Non-gRPC request matched gRPC route"));
+    }
+    context.error_format = ErrorFormat::Grpc;
+    if grpc.tls_only && context.client.tls.is_none() {
+        return Some(
+            Answer::empty(200).with("grpc-status", "1").with("grpc-message", "gRPC request matched gRPCs route"),
+        );
+    }
+    None
+}
+
+fn to_https(status: u16, context: &Context) -> Answer {
+    if status == 426 {
+        return Answer::message(426, "Please use HTTPS protocol")
+            .with("Connection", "Upgrade")
+            .with("Upgrade", "TLS/1.2, HTTP/1.1");
+    }
+    let location = [b"https://", context.forwarded_host().as_bytes(), &context.request.target].concat();
+    Answer::empty(status).with("Location", location)
+}

@@ -1,0 +1,108 @@
+//! Answers of the gateway's own, made into what is sent.
+
+use std::time::Instant;
+
+use engine::headers::Headers;
+use engine::message::ResponseHead;
+
+use crate::config::Config;
+use crate::error_body;
+use crate::pdk::{Answer, Content, Context, ErrorFormat, RequestId};
+
+/// Head and body of an answer, without the fields that only the end of the exchange knows.
+pub(super) fn render(answer: Answer, context: &Context) -> (ResponseHead, Vec<u8>) {
+    let mut head = ResponseHead::new(answer.status);
+    head.headers = answer.headers;
+    let body = match answer.content {
+        Content::Empty => Vec::new(),
+        Content::Bytes(body) => {
+            default_type(&mut head, "text/plain; charset=utf-8");
+            body
+        }
+        Content::Json(value) => {
+            default_type(&mut head, "application/json; charset=utf-8");
+            value.to_string().into_bytes()
+        }
+        Content::Error(message) => {
+            let format = context.error_format;
+            if !head.headers.contains("content-type") {
+                head.headers.append("Content-Type", error_body::content_type(format));
+            }
+            if format == ErrorFormat::Grpc {
+                let status = error_body::grpc_status(head.status);
+                head.headers.set("grpc-status", itoa::Buffer::new().format(status));
+                head.headers.set("grpc-message", percent_encoded(&message));
+            }
+            error_body::render(format, &message, context.id.as_str()).into_bytes()
+        }
+    };
+    merge(&mut head.headers, &context.response_headers);
+    (head, body)
+}
+
+/// Adds fields in place of those of the same name.
+pub(super) fn merge(headers: &mut Headers, with: &Headers) {
+    if with.is_empty() {
+        return;
+    }
+    headers.retain(|name, _| !with.iter().any(|(new, _)| new.eq_ignore_ascii_case(name)));
+    for (name, value) in with.iter() {
+        headers.append_bytes(name, value);
+    }
+}
+
+/// Adds what every answer of the gateway's own has.
+pub(super) fn sign(head: &mut ResponseHead, config: &Config, context: &Context, started: Instant) {
+    let added = config.settings.headers;
+    if added.latency_tokens {
+        let latency = started.elapsed().as_millis() as u64;
+        head.headers.set("X-Kong-Response-Latency", itoa::Buffer::new().format(latency));
+    }
+    sign_always(head, config, context.id);
+}
+
+/// Tells which route and service a request met.
+pub(super) fn tell_debug(headers: &mut Headers, context: &Context) {
+    if let Some(route) = &context.route {
+        headers.set("Kong-Route-Id", &*route.id);
+        if let Some(name) = &route.name {
+            headers.set("Kong-Route-Name", &**name);
+        }
+    }
+    if let Some(service) = &context.service {
+        headers.set("Kong-Service-Id", &*service.id);
+        if let Some(name) = &service.name {
+            headers.set("Kong-Service-Name", &**name);
+        }
+    }
+}
+
+/// The same for a request that was not understood.
+pub(super) fn sign_refusal(head: &mut ResponseHead, config: &Config, id: RequestId) {
+    if config.settings.headers.latency_tokens {
+        head.headers.set("X-Kong-Response-Latency", "0");
+    }
+    sign_always(head, config, id);
+}
+
+fn sign_always(head: &mut ResponseHead, config: &Config, id: RequestId) {
+    let added = config.settings.headers;
+    if added.server_tokens {
+        head.headers.set("Server", format!("kong/{}", config.node.version));
+    }
+    if added.request_id {
+        head.headers.set("X-Kong-Request-Id", id.as_str());
+    }
+}
+
+fn default_type(head: &mut ResponseHead, media_type: &str) {
+    if !head.headers.contains("content-type") {
+        head.headers.append("Content-Type", media_type);
+    }
+}
+
+/// A message as `grpc-message` wants it.
+fn percent_encoded(message: &str) -> String {
+    const KEPT: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b'%');
+    percent_encoding::utf8_percent_encode(message, KEPT).to_string()
+}

@@ -1,0 +1,361 @@
+//! Requests that go upstream.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use engine::balance::{Picked, Tried};
+use engine::exchange::{BodyFilter, Exchange};
+use engine::forward::{ForwardError, Kind, Stage, Timeouts, Upload};
+use engine::health::Outcome as Attempt;
+use engine::message::{Method, RequestHead, ResponseHead};
+use engine::upstream::Endpoint;
+use smallvec::SmallVec;
+
+use super::phases::{self, Collected};
+use super::{Gateway, Trail, blank, own};
+use crate::config::{Config, ServiceRuntime, authority};
+use crate::error_body;
+use crate::forwarding;
+use crate::pdk::{Answer, Context, Source, Try};
+use crate::upstreams::UpstreamRuntime;
+
+impl Gateway {
+    /// Forwards the request, tries again where that is safe, and relays the response.
+    #[expect(clippy::too_many_arguments, reason = "a request's whole state, in one place")]
+    pub(super) async fn proxy(
+        &self,
+        config: &Config,
+        exchange: &mut Exchange,
+        context: &mut Context,
+        collected: &Collected<'_>,
+        service: &ServiceRuntime,
+        prefix: Option<&[u8]>,
+        trail: &mut Trail,
+    ) {
+        let upstream = config.upstream_named(&context.target.host);
+        let hash = upstream.and_then(|upstream| upstream.hashing.as_ref()).map(|hashing| {
+            hashing.hash(context, || uuid::Uuid::new_v4().to_string())
+        });
+        let logged = phases::have_log(collected) || self.access_log.is_some();
+        let original = logged.then(|| context.request.headers.clone());
+        let timeouts = Timeouts {
+            connect: service.connect_timeout,
+            write: service.write_timeout,
+            read: service.read_timeout,
+        };
+        let body = context.replaced_body.take();
+        let upgrade = exchange.wants_upgrade() && is_websocket(&context.request);
+
+        let mut request: Option<RequestHead> = None;
+        let mut tried = Tried::default();
+        let mut tries = 0;
+        let (connection, responded, picked) = loop {
+            let chosen_at = Instant::now();
+            let peer = match self.choose(config, context, service, upstream, hash, &mut tried).await {
+                Ok(peer) => peer,
+                Err(answer) => {
+                    restore(context, request, original);
+                    return self.answer(config, exchange, context, collected, answer, Source::Error, trail).await;
+                }
+            };
+            let request = request.get_or_insert_with(|| {
+                upstream_head(config, context, service, upstream, peer.picked.as_ref(), prefix, upgrade)
+            });
+            if tries > 0 {
+                // A group's members may be called differently.
+                let host = host_header(context, service, upstream, peer.picked.as_ref());
+                request.headers.set("Host", &host);
+            }
+            tries += 1;
+            let attempt_ms = if logged { context.now_ms() } else { 0 };
+            let choosing = chosen_at.elapsed();
+            let attempt = match exchange.connect(&peer.endpoint, timeouts.connect).await {
+                Ok(mut connection) => {
+                    let reused = connection.is_reused();
+                    let upload = match &body {
+                        Some(body) => Upload::Bytes(body),
+                        None => Upload::Client,
+                    };
+                    let sent = exchange.send(&mut connection, request, upload, &timeouts).await;
+                    sent.map(|responded| (connection, responded)).map_err(|error| (error, reused)).map(|ok| (ok, reused))
+                }
+                Err(error) => Err((error, false)),
+            };
+            let reused = match &attempt {
+                Ok((_, reused)) | Err((_, reused)) => *reused,
+            };
+            if logged {
+                trail.tries.push(Try {
+                    address: peer.endpoint.addr(),
+                    start_ms: attempt_ms,
+                    balancer_latency_ns: choosing.as_nanos() as u64,
+                    failed: attempt.as_ref().err().map(|(error, _)| status_of(error)),
+                    keepalive: reused,
+                });
+            }
+            match attempt {
+                Ok(((connection, responded), _)) => break (connection, responded, peer.picked),
+                Err((error, reused)) => {
+                    if error.stage == Stage::Client {
+                        restore(context, Some(std::mem::replace(request, blank())), original);
+                        return self.client_failed(config, exchange, context, collected, &error, trail).await;
+                    }
+                    report(peer.picked.as_ref(), &error);
+                    // A kept connection that the upstream closed just now says nothing about the upstream.
+                    let stale = reused && error.kind == Kind::Closed;
+                    if stale {
+                        tries -= 1;
+                    }
+                    if tries <= service.retries && may_try_again(&error, &request.method, body.is_some(), stale) {
+                        continue;
+                    }
+                    tracing::debug!(%error, address = %peer.endpoint.addr(), "Upstream failed");
+                    let status = status_of(&error);
+                    let answer = Answer::error(status, error_body::usual_message(status));
+                    restore(context, Some(std::mem::replace(request, blank())), original);
+                    trail.sent = Some(chosen_at);
+                    return self.answer(config, exchange, context, collected, answer, Source::Error, trail).await;
+                }
+            }
+        };
+
+        trail.sent = Some(responded.sent);
+        trail.answered = Some(responded.received);
+        trail.upstream_status = Some(responded.head.status);
+        restore(context, request, original);
+        context.source = Source::Service;
+        if let Some(picked) = picked {
+            picked.report(Attempt::Status(responded.head.status));
+            picked.done(responded.received - responded.sent, responded.received);
+        }
+        let mut responded = responded;
+        forwarding::strip_hop_by_hop_of_response(&mut responded.head.headers, responded.tunnel);
+        own::merge(&mut responded.head.headers, &context.response_headers);
+        phases::header_filter(collected, context, &mut responded.head);
+        sign_proxied(&mut responded.head, config, context, trail);
+        let seen = logged.then(|| responded.head.clone());
+
+        let relayed = if responded.tunnel {
+            exchange.tunnel(connection, responded, service.read_timeout).await.map(drop)
+        } else if phases::have_body_filter(collected) {
+            let mut filter = Filter { collected, context, part: Vec::new() };
+            exchange.relay(connection, responded, Some(&mut filter), &timeouts).await
+        } else {
+            exchange.relay(connection, responded, None, &timeouts).await
+        };
+        if let Err(error) = relayed {
+            tracing::debug!(%error, "Response was not relayed to its end");
+        }
+        if let Some(head) = seen {
+            self.finish(exchange, context, collected, &head, trail);
+        }
+    }
+
+    async fn choose(
+        &self,
+        config: &Config,
+        context: &Context,
+        service: &ServiceRuntime,
+        upstream: Option<&Arc<UpstreamRuntime>>,
+        hash: Option<u32>,
+        tried: &mut Tried,
+    ) -> Result<Peer, Answer> {
+        if let Some(upstream) = upstream {
+            let balancer = upstream.balancer.load_full();
+            let picked = balancer
+                .pick(hash, tried, Instant::now())
+                .map_err(|_| Answer::error(503, "failure to get a peer from the ring-balancer"))?;
+            let host = host_header(context, service, Some(upstream), Some(&picked));
+            let tls = service.tls_towards(&host, upstream.identity.as_ref(), &config.tls).map_err(refused)?;
+            let endpoint = Endpoint::new(picked.socket(), tls, service.grpc);
+            return Ok(Peer { endpoint, picked: Some(picked) });
+        }
+        if let Some(endpoint) = service.fixed_endpoint(&context.target).map_err(refused)? {
+            return Ok(Peer { endpoint, picked: None });
+        }
+        let address = self.resolve(config, &context.target.host, context.target.port).await?;
+        let tls = service.tls_towards(&service.authority, None, &config.tls).map_err(refused)?;
+        Ok(Peer { endpoint: Endpoint::new(address, tls, service.grpc), picked: None })
+    }
+
+    async fn resolve(&self, config: &Config, host: &str, port: u16) -> Result<SocketAddr, Answer> {
+        let resolved = match config.names.cached(host, port) {
+            Some(resolved) => resolved,
+            None => config.names.lookup(host, port).await,
+        };
+        resolved.map_err(|error| {
+            if error.is_absent() {
+                Answer::error(503, "name resolution failed")
+            } else {
+                Answer::error(500, format!("failed the initial dns/balancer resolve for '{host}' with: {error}"))
+            }
+        })
+    }
+
+    /// The client broke its own request, or is gone.
+    async fn client_failed(
+        &self,
+        config: &Config,
+        exchange: &mut Exchange,
+        context: &mut Context,
+        collected: &Collected<'_>,
+        error: &ForwardError,
+        trail: &Trail,
+    ) {
+        let status = match error.kind {
+            Kind::Timeout => 408,
+            Kind::BadMessage => 400,
+            _ => 499,
+        };
+        exchange.close_after();
+        let answer = Answer::error(status, error_body::usual_message(status));
+        self.answer(config, exchange, context, collected, answer, Source::Error, trail).await;
+    }
+}
+
+/// Where one attempt goes.
+struct Peer {
+    endpoint: Endpoint,
+    picked: Option<Picked>,
+}
+
+/// The head that goes upstream, made of the context's request.
+fn upstream_head(
+    config: &Config,
+    context: &mut Context,
+    service: &ServiceRuntime,
+    upstream: Option<&Arc<UpstreamRuntime>>,
+    picked: Option<&Picked>,
+    prefix: Option<&[u8]>,
+    upgrade: bool,
+) -> RequestHead {
+    let host = host_header(context, service, upstream, picked);
+    forwarding::tell_upstream(context, &config.settings, &host, prefix);
+    let mut head = std::mem::replace(&mut context.request, blank());
+    if upgrade {
+        head.headers.append("Upgrade", "websocket");
+    }
+    // The client's own target is needed again for the log.
+    let mut target = Vec::with_capacity(context.target.path.len() + context.target.query.len());
+    target.extend_from_slice(&context.target.path);
+    target.extend_from_slice(&context.target.query);
+    context.request.target = std::mem::replace(&mut head.target, target);
+    head
+}
+
+/// Gives the context its request back, as plugins left it.
+fn restore(context: &mut Context, sent: Option<RequestHead>, original: Option<engine::headers::Headers>) {
+    let Some(mut sent) = sent else { return };
+    std::mem::swap(&mut sent.target, &mut context.request.target);
+    context.request = sent;
+    if let Some(original) = original {
+        context.request.headers = original;
+    }
+}
+
+/// `Host` as the upstream sees it.
+fn host_header(
+    context: &Context,
+    service: &ServiceRuntime,
+    upstream: Option<&Arc<UpstreamRuntime>>,
+    picked: Option<&Picked>,
+) -> SmallVec<[u8; 64]> {
+    if let Some(host) = &context.target.host_header {
+        return SmallVec::from_slice(host);
+    }
+    if context.route.as_ref().is_some_and(|route| route.preserve_host)
+        && let Some(host) = context.request.headers.get("host")
+    {
+        return SmallVec::from_slice(host);
+    }
+    if let Some(upstream) = upstream {
+        if let Some(host) = &upstream.host_header {
+            return SmallVec::from_slice(host.as_bytes());
+        }
+        if let Some(picked) = picked {
+            let authority = authority(picked.target(), picked.target_port(), service.tls);
+            return SmallVec::from_slice(&authority);
+        }
+    }
+    SmallVec::from_slice(&service.authority)
+}
+
+/// Only WebSocket gets through; any other protocol is not offered to upstreams.
+fn is_websocket(request: &RequestHead) -> bool {
+    request.headers.get("upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Whether the request may go out once more.
+fn may_try_again(error: &ForwardError, method: &Method, replaced_body: bool, stale: bool) -> bool {
+    if error.body_consumed && !replaced_body {
+        return false;
+    }
+    if !error.request_sent || stale {
+        return true;
+    }
+    // What these do is done twice if it is sent twice.
+    !matches!(method, Method::Post | Method::Patch) && method.as_str() != "LOCK"
+}
+
+fn status_of(error: &ForwardError) -> u16 {
+    if error.kind == Kind::Timeout { 504 } else { 502 }
+}
+
+fn report(picked: Option<&Picked>, error: &ForwardError) {
+    if let Some(picked) = picked {
+        picked.report(match (error.kind, error.stage) {
+            (Kind::Timeout, _) => Attempt::TimedOut,
+            (_, Stage::Connect | Stage::Send | Stage::Receive | Stage::Client) => Attempt::ConnectFailed,
+        });
+    }
+}
+
+fn refused(reason: String) -> Answer {
+    tracing::warn!(reason, "Upstream cannot be spoken to");
+    Answer::error(502, error_body::usual_message(502))
+}
+
+fn sign_proxied(head: &mut ResponseHead, config: &Config, context: &Context, trail: &Trail) {
+    let added = config.settings.headers;
+    let headers = &mut head.headers;
+    let mut digits = itoa::Buffer::new();
+    if added.server_tokens {
+        forwarding::add_via(headers, head.version, config.node.version);
+        if !headers.contains("server") {
+            headers.append("Server", format!("kong/{}", config.node.version));
+        }
+    }
+    if added.latency_tokens
+        && let (Some(sent), Some(answered)) = (trail.sent, trail.answered)
+    {
+        let milliseconds = |from: Instant, to: Instant| to.saturating_duration_since(from).as_millis() as u64;
+        headers.set("X-Kong-Upstream-Latency", digits.format(milliseconds(sent, answered)));
+        headers.set("X-Kong-Proxy-Latency", digits.format(milliseconds(trail.started, sent)));
+    }
+    if added.upstream_status {
+        headers.set("X-Kong-Upstream-Status", digits.format(head.status));
+    }
+    if added.request_id {
+        headers.set("X-Kong-Request-Id", context.id.as_str());
+    }
+    if config.settings.allow_debug_header && context.request.headers.get("kong-debug") == Some(b"1") {
+        own::tell_debug(headers, context);
+    }
+}
+
+/// Plugins' body filters as the engine calls them.
+struct Filter<'a, 'b> {
+    collected: &'a Collected<'b>,
+    context: &'a mut Context,
+    part: Vec<u8>,
+}
+
+impl BodyFilter for Filter<'_, '_> {
+    fn filter(&mut self, data: &[u8], last: bool, out: &mut Vec<u8>) {
+        self.part.clear();
+        self.part.extend_from_slice(data);
+        phases::body_filter(self.collected, self.context, &mut self.part, last);
+        out.extend_from_slice(&self.part);
+    }
+}

@@ -1,0 +1,186 @@
+//! Upstreams: balancers that follow names, and the checks of their targets.
+
+mod group;
+mod hashing;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use engine::balance::{AddressSpec, Balancer, GroupStatus};
+use engine::dns::{Names, Subscription, literal};
+use engine::health::probe::{self, ProbeTls};
+use engine::tls::client::ClientIdentity;
+use gateway_model::typed::{Target, Upstream};
+use runtime::tasks::Tasks;
+use tokio::sync::watch;
+use tracing::info;
+
+pub(crate) use hashing::Hashing;
+
+/// An upstream as requests need it. The balancer changes with the addresses of its targets; the rest with the
+/// configuration.
+pub(crate) struct UpstreamRuntime {
+    pub(crate) balancer: Arc<ArcSwap<Balancer>>,
+    pub(crate) hashing: Option<Hashing>,
+    pub(crate) host_header: Option<Arc<str>>,
+    pub(crate) identity: Option<ClientIdentity>,
+}
+
+impl UpstreamRuntime {
+    /// How its targets are.
+    pub(crate) fn status(&self) -> GroupStatus {
+        self.balancer.load().status()
+    }
+}
+
+impl fmt::Debug for UpstreamRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamRuntime").finish_non_exhaustive()
+    }
+}
+
+/// What keeps balancers up to date.
+pub(crate) struct Upstreams {
+    names: Arc<Names>,
+    tasks: Tasks,
+    probe_tls: ProbeTls,
+    kept: HashMap<Arc<str>, Kept>,
+}
+
+/// One upstream's balancer, and what ends with it.
+struct Kept {
+    balancer: Arc<ArcSwap<Balancer>>,
+    /// To the prober and to whoever follows the names.
+    published: Arc<watch::Sender<Arc<Balancer>>>,
+    probing: bool,
+    /// Ends the follower of the names when it is dropped.
+    _follower: watch::Sender<()>,
+}
+
+/// What a target's name stands for.
+struct Resolved {
+    addresses: Vec<AddressSpec>,
+    /// `A`, `SRV`, or why there is nothing.
+    source: Arc<str>,
+}
+
+impl Upstreams {
+    pub(crate) fn new(names: Arc<Names>, tasks: Tasks, probe_tls: ProbeTls) -> Self {
+        Self { names, tasks, probe_tls, kept: HashMap::new() }
+    }
+
+    /// The upstream as its documents say now. Addresses that stay keep their health.
+    pub(crate) fn put(
+        &mut self,
+        document: &Arc<Upstream>,
+        targets: Vec<Arc<Target>>,
+        identity: Option<ClientIdentity>,
+    ) -> UpstreamRuntime {
+        let subscriptions = self.subscribe(&targets);
+        let group = group::group(document, &targets, |name, port, weight| resolved(&subscriptions, name, port, weight));
+        let now = Instant::now();
+        let before = self.kept.remove(&document.id);
+        let next = match &before {
+            Some(kept) => kept.balancer.load().rebuild(&group, now),
+            None => Balancer::new(&group, Some(Arc::new(|event| info!(upstream = &*event.group, target = &*event.target, port = event.port, healthy = event.healthy, "Target's health changed"))), now),
+        };
+        let (balancer, published, probing) = match before {
+            Some(kept) => (kept.balancer, kept.published, kept.probing),
+            None => (Arc::new(ArcSwap::new(Arc::clone(&next))), Arc::new(watch::Sender::new(Arc::clone(&next))), false),
+        };
+        balancer.store(Arc::clone(&next));
+        published.send_replace(next);
+        let wanted = group.checks.as_ref().is_some_and(|checks| checks.active.is_some());
+        if wanted && !probing {
+            self.tasks.spawn_detached("prober", probe::run(published.subscribe(), self.probe_tls.clone()));
+        }
+        let (follower, ended) = watch::channel(());
+        if !subscriptions.is_empty() {
+            let follow = Follow {
+                document: Arc::clone(document),
+                targets,
+                subscriptions,
+                balancer: Arc::clone(&balancer),
+                published: Arc::clone(&published),
+            };
+            self.tasks.spawn_detached("target names", follow.run(ended));
+        }
+        let kept = Kept { balancer: Arc::clone(&balancer), published, probing: probing || wanted, _follower: follower };
+        self.kept.insert(Arc::clone(&document.id), kept);
+        UpstreamRuntime { balancer, hashing: Hashing::of(document), host_header: document.host_header.clone(), identity }
+    }
+
+    /// Forgets an upstream, with its probes.
+    pub(crate) fn remove(&mut self, id: &str) {
+        self.kept.remove(id);
+    }
+
+    fn subscribe(&self, targets: &[Arc<Target>]) -> HashMap<Box<str>, Subscription> {
+        let names = targets.iter().map(|target| group::split_target(&target.target).0);
+        names
+            .filter(|name| literal(name).is_none())
+            .filter_map(|name| Some((name.into(), self.names.subscribe(name).ok()?)))
+            .collect()
+    }
+}
+
+/// Rebuilds a balancer whenever a name of its targets gets other addresses.
+struct Follow {
+    document: Arc<Upstream>,
+    targets: Vec<Arc<Target>>,
+    subscriptions: HashMap<Box<str>, Subscription>,
+    balancer: Arc<ArcSwap<Balancer>>,
+    published: Arc<watch::Sender<Arc<Balancer>>>,
+}
+
+impl Follow {
+    async fn run(mut self, mut ended: watch::Receiver<()>) {
+        loop {
+            let changes = self.subscriptions.values_mut().map(|subscription| Box::pin(subscription.changed()));
+            tokio::select! {
+                _ = futures_util::future::select_all(changes) => {}
+                _ = ended.changed() => return,
+            }
+            let group = group::group(&self.document, &self.targets, |name, port, weight| {
+                resolved(&self.subscriptions, name, port, weight)
+            });
+            let next = self.balancer.load().rebuild(&group, Instant::now());
+            // The configuration may have put another follower in charge while this was computed.
+            if ended.has_changed().is_err() {
+                return;
+            }
+            self.balancer.store(Arc::clone(&next));
+            self.published.send_replace(next);
+        }
+    }
+}
+
+fn resolved(subscriptions: &HashMap<Box<str>, Subscription>, name: &str, port: u16, weight: u32) -> Resolved {
+    if let Some(ip) = literal(name) {
+        let address = AddressSpec { name: name.into(), port, weight, ips: [ip].into_iter().collect() };
+        return Resolved { addresses: vec![address], source: "A".into() };
+    }
+    match subscriptions.get(name).and_then(Subscription::current) {
+        Some(Ok(answer)) => {
+            let addresses = answer.endpoints.iter().map(|endpoint| AddressSpec {
+                name: Arc::clone(&endpoint.name),
+                port: endpoint.port.unwrap_or(port),
+                // A target that is given nothing stays so whatever its records weigh.
+                weight: if weight == 0 { 0 } else { endpoint.weight.unwrap_or(weight) },
+                ips: endpoint.ips.clone(),
+            });
+            Resolved { addresses: addresses.collect(), source: answer.record.into() }
+        }
+        Some(Err(error)) => Resolved { addresses: Vec::new(), source: error.to_string().into() },
+        None => Resolved { addresses: Vec::new(), source: "not resolved yet".into() },
+    }
+}
+
+impl fmt::Debug for Upstreams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstreams").field("kept", &self.kept.len()).finish_non_exhaustive()
+    }
+}
