@@ -155,7 +155,7 @@ impl Api {
         };
         match endpoint.action {
             Action::Absent => return Answer::not_found(),
-            Action::Wasm => return Answer::message(400, "this endpoint is only available when wasm is enabled"),
+            Action::Wasm => return without_wasm(),
             _ => {}
         }
         if method == Method::OPTIONS {
@@ -172,7 +172,7 @@ impl Api {
     async fn act(&self, action: Action, call: &Call<'_>) -> Result<Answer, Answer> {
         match action {
             Action::Absent => Ok(Answer::not_found()),
-            Action::Wasm => Ok(Answer::message(400, "this endpoint is only available when wasm is enabled")),
+            Action::Wasm | Action::Filters => Ok(without_wasm()),
             Action::Root => self.root().await,
             Action::Endpoints => Ok(Answer::ok(serde_json::json!({ "data": self.table.patterns() }))),
             Action::Status => self.status(call),
@@ -251,6 +251,10 @@ impl Api {
             _ => Answer::html(404, "Not Found"),
         }
     }
+}
+
+fn without_wasm() -> Answer {
+    Answer::message(400, "this endpoint is only available when wasm is enabled")
 }
 
 /// The decoded segments of a path; none when it is not a path of ours.

@@ -102,6 +102,8 @@ fn multipart(kind: &str, body: &Bytes) -> Vec<(String, FormValue)> {
                 Ok(value) if is_json => FormValue::Json(value),
                 _ => FormValue::Text(String::from_utf8_lossy(&content).into_owned()),
             };
+            // Of parts with the same name the last counts.
+            pairs.retain(|(other, _)| *other != name);
             pairs.push((name, value));
             if pairs.len() > form::MAX_FIELDS {
                 break;

@@ -102,7 +102,10 @@ impl Api {
                 Ok(Answer::ok(dao.update(parent, By::Id(id), changes).await?.into()))
             }
             (_, Some(id)) => {
-                let owner = dao.select(parent, By::Id(id)).await?.ok_or_else(Answer::not_found)?;
+                let mut owner = dao.select(parent, By::Id(id)).await?.ok_or_else(Answer::not_found)?;
+                if parent.name() == "certificates" {
+                    owner.insert("snis".to_owned(), Value::Null);
+                }
                 Ok(Answer::ok(owner.into()))
             }
         }

@@ -1,6 +1,7 @@
 //! What the node tells about itself.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
@@ -72,12 +73,15 @@ pub trait Node: Send + Sync + fmt::Debug {
 #[derive(Debug)]
 pub struct StaticNode {
     id: String,
-    level: parking_lot::Mutex<String>,
+    /// The level, and until when it counts.
+    level: parking_lot::Mutex<(String, Option<Instant>)>,
 }
+
+const USUAL_LEVEL: &str = "notice";
 
 impl Default for StaticNode {
     fn default() -> Self {
-        Self { id: uuid::Uuid::new_v4().to_string(), level: parking_lot::Mutex::new("notice".to_owned()) }
+        Self { id: uuid::Uuid::new_v4().to_string(), level: parking_lot::Mutex::new((USUAL_LEVEL.to_owned(), None)) }
     }
 }
 
@@ -119,11 +123,16 @@ impl Node for StaticNode {
     }
 
     fn log_level(&self) -> String {
-        self.level.lock().clone()
+        let mut level = self.level.lock();
+        if level.1.is_some_and(|end| end <= Instant::now()) {
+            *level = (USUAL_LEVEL.to_owned(), None);
+        }
+        level.0.clone()
     }
 
-    fn set_log_level(&self, level: &str, _timeout: u64) {
-        level.clone_into(&mut self.level.lock());
+    fn set_log_level(&self, level: &str, timeout: u64) {
+        let end = (timeout > 0).then(|| Instant::now().checked_add(Duration::from_secs(timeout))).flatten();
+        *self.level.lock() = (level.to_owned(), end);
     }
 
     fn metrics(&self) -> Option<String> {

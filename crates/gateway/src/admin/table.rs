@@ -10,7 +10,10 @@ use gateway_model::registry::Registry;
 pub(super) enum Action {
     /// Listed, but there is nothing.
     Absent,
+    /// Documents that are only there with WebAssembly.
     Wasm,
+    /// Lists that are only there with WebAssembly.
+    Filters,
     Root,
     Endpoints,
     Status,
@@ -90,9 +93,9 @@ const FIXED: &[(&str, &[&str], Action)] = &[
     ("/endpoints", READ, Action::Endpoints),
     ("/plugins/enabled", READ, Action::PluginsEnabled),
     ("/plugins/schema/{name}", READ, Action::PluginConfigSchema),
-    ("/routes/{routes}/filters/all", READ, Action::Wasm),
-    ("/routes/{routes}/filters/disabled", READ, Action::Wasm),
-    ("/routes/{routes}/filters/enabled", READ, Action::Wasm),
+    ("/routes/{routes}/filters/all", READ, Action::Filters),
+    ("/routes/{routes}/filters/disabled", READ, Action::Filters),
+    ("/routes/{routes}/filters/enabled", READ, Action::Filters),
     ("/schemas/filters/{name}", READ, Action::SchemaOfFilter),
     ("/schemas/plugins/validate", &["POST"], Action::ValidatePlugin),
     ("/schemas/plugins/{name}", READ, Action::SchemaOfPlugin),

@@ -68,7 +68,7 @@ pub(super) fn stored(record: &Record) -> Result<Fields, DaoError> {
 pub(super) fn shown(entity: &EntitySchema, stored: &Fields, expires: Option<Timestamp>, now: Timestamp) -> Fields {
     let mut shown = entity.present(stored);
     if entity.has_ttl() {
-        let left = expires.map(|at| at.as_second().saturating_sub(now.as_second()).max(0));
+        let left = expires.map(|at| at.duration_since(now).as_secs().max(0));
         shown.insert("ttl".to_owned(), left.map_or(Value::Null, Value::from));
     }
     shown

@@ -137,7 +137,12 @@ impl Dao {
         }
         self.check_unreferenced(entity, &record.draft.key.name).await?;
         let key = record.draft.key.clone();
-        let steps = vec![Op::Delete(key, None)];
+        let mut steps = Vec::new();
+        if entity.name() == "certificates" {
+            let certificate = Fields::from_iter([("id".to_owned(), key.name.as_ref().into())]);
+            self.drop_snis(&certificate, &SniChange::To(Vec::new()), &mut steps).await?;
+        }
+        steps.push(Op::Delete(key, None));
         match self.store.commit(steps).await {
             Ok(committed) => {
                 self.wait_for(committed.revision).await;
