@@ -75,7 +75,7 @@ fn generate(field: &Field, value: Option<Value>, mode: Mode, source: &mut dyn So
 /// The time in the unit of the field: whole seconds, or seconds with milliseconds.
 fn now(field: &Field, source: &mut dyn Source) -> Value {
     let ms = source.now_ms();
-    if matches!(field.kind, Kind::Integer) || ms % 1000 == 0 {
+    if matches!(field.kind, Kind::Integer) || ms.is_multiple_of(1000) {
         return Value::from(ms / 1000);
     }
     Value::from(ms as f64 / 1000.0)
@@ -133,6 +133,7 @@ fn complete(
         (Kind::Map(..), Some(Value::Array(items))) if items.is_empty() => Value::Object(Map::new()),
         (Kind::Foreign { .. }, Some(value)) => key_only(value),
         (Kind::Integer | Kind::Number, Some(value)) => whole(value),
+        (Kind::String, Some(Value::String(text))) if field.flags.uuid => Value::String(lower(text)),
         (_, Some(value)) => value,
     };
     Ok(Some(value))
@@ -218,12 +219,26 @@ fn distinct(items: Vec<Value>) -> Vec<Value> {
 /// A well-formed reference without anything but its key.
 fn key_only(value: Value) -> Value {
     match value {
-        Value::Object(mut map) if map.len() > 1 && map.get("id").is_some_and(Value::is_string) => {
-            let id = map.swap_remove("id").unwrap_or_default();
-            Value::Object(Map::from_iter([("id".to_owned(), id)]))
-        }
+        Value::Object(mut map) => match map.swap_remove("id") {
+            Some(Value::String(id)) => {
+                map.clear();
+                map.insert("id".to_owned(), Value::String(lower(id)));
+                Value::Object(map)
+            }
+            Some(id) => {
+                map.insert("id".to_owned(), id);
+                Value::Object(map)
+            }
+            None => Value::Object(map),
+        },
         other => other,
     }
+}
+
+/// UUIDs are the same in either case, and are kept in one.
+fn lower(mut uuid: String) -> String {
+    uuid.make_ascii_lowercase();
+    uuid
 }
 
 /// Replaces shorthands by what they stand for.
