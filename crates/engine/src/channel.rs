@@ -7,8 +7,11 @@ use crate::headers::Headers;
 use crate::http1::BadBody;
 
 pub(crate) mod h1;
+pub(crate) mod h2;
+pub(crate) mod heads;
 
 pub(crate) use h1::H1;
+pub(crate) use h2::H2;
 
 /// Why a body could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -31,13 +34,23 @@ pub enum BodyError {
 #[derive(Debug)]
 pub(crate) enum Channel {
     H1(H1),
+    H2(Box<H2>),
 }
 
 impl Channel {
+    /// The channel as that of a connection whose version is known.
+    pub(crate) fn http1(&mut self) -> &mut H1 {
+        match self {
+            Self::H1(channel) => channel,
+            Self::H2(_) => unreachable!("connections of HTTP/1 have only exchanges of HTTP/1"),
+        }
+    }
+
     /// Makes data of the incoming body available; `false` is its end.
     pub(crate) fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
         match self {
             Self::H1(channel) => channel.poll_fill(context),
+            Self::H2(channel) => channel.poll_fill(context),
         }
     }
 
@@ -45,6 +58,7 @@ impl Channel {
     pub(crate) fn data(&self) -> &[u8] {
         match self {
             Self::H1(channel) => channel.data(),
+            Self::H2(channel) => channel.data(),
         }
     }
 
@@ -52,6 +66,7 @@ impl Channel {
     pub(crate) fn consume(&mut self, count: usize) {
         match self {
             Self::H1(channel) => channel.consume(count),
+            Self::H2(channel) => channel.consume(count),
         }
     }
 
@@ -59,6 +74,7 @@ impl Channel {
     pub(crate) fn trailers(&self) -> Option<&Headers> {
         match self {
             Self::H1(channel) => channel.trailers(),
+            Self::H2(channel) => channel.trailers(),
         }
     }
 
@@ -66,6 +82,7 @@ impl Channel {
     pub(crate) fn is_ended(&self) -> bool {
         match self {
             Self::H1(channel) => channel.is_ended(),
+            Self::H2(channel) => channel.is_ended(),
         }
     }
 
@@ -73,6 +90,7 @@ impl Channel {
     pub(crate) fn poll_send(&mut self, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::H1(channel) => channel.poll_send(context, data),
+            Self::H2(channel) => channel.poll_send(context, data),
         }
     }
 
@@ -80,6 +98,10 @@ impl Channel {
     pub(crate) fn end(&mut self, trailers: Option<&Headers>) -> io::Result<()> {
         match self {
             Self::H1(channel) => channel.end(trailers),
+            Self::H2(channel) => {
+                channel.end(trailers);
+                Ok(())
+            }
         }
     }
 
@@ -87,6 +109,23 @@ impl Channel {
     pub(crate) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::H1(channel) => channel.poll_flush(context),
+            Self::H2(channel) => channel.poll_flush(context),
+        }
+    }
+
+    /// Bytes of the incoming message so far.
+    pub(crate) fn received(&self) -> u64 {
+        match self {
+            Self::H1(channel) => channel.received,
+            Self::H2(channel) => channel.received,
+        }
+    }
+
+    /// Bytes of the outgoing message so far.
+    pub(crate) fn sent(&self) -> u64 {
+        match self {
+            Self::H1(channel) => channel.sent,
+            Self::H2(channel) => channel.sent,
         }
     }
 
@@ -94,6 +133,7 @@ impl Channel {
     pub(crate) fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::H1(channel) => channel.poll_gone(context),
+            Self::H2(channel) => channel.poll_gone(context),
         }
     }
 }

@@ -130,16 +130,12 @@ impl Exchange {
 
     /// Bytes of the request read so far, with its head and framing.
     pub fn received(&self) -> u64 {
-        match &self.client {
-            Channel::H1(channel) => channel.received,
-        }
+        self.client.received()
     }
 
     /// Bytes of the response written so far, with its head and framing.
     pub fn sent(&self) -> u64 {
-        match &self.client {
-            Channel::H1(channel) => channel.sent,
-        }
+        self.client.sent()
     }
 
     /// Whether a response was begun.

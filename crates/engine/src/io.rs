@@ -1,7 +1,6 @@
 //! One type for every stream of bytes, so that nothing above is generic over it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -11,7 +10,7 @@ use tokio_rustls::{client, server};
 
 /// A connection, plain or under TLS.
 #[derive(Debug)]
-pub enum Io {
+pub(crate) enum Io {
     /// Plain.
     Plain(TcpStream),
     /// TLS towards a client.
@@ -22,17 +21,12 @@ pub enum Io {
 
 impl Io {
     /// The socket below.
-    pub fn socket(&self) -> &TcpStream {
+    fn socket(&self) -> &TcpStream {
         match self {
             Self::Plain(stream) => stream,
             Self::ServerTls(stream) => stream.get_ref().0,
             Self::ClientTls(stream) => stream.get_ref().0,
         }
-    }
-
-    /// The address of the other end.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.socket().peer_addr()
     }
 
     /// Whether there is no TLS: several slices are then written with one call, and copying them together gains nothing.

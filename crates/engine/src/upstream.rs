@@ -11,16 +11,24 @@ use std::time::{Duration, Instant};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use tracing::debug;
 
-use crate::channel::{Channel, H1};
+use crate::channel::{Channel, H1, H2};
 use crate::forward::{ForwardError, Kind, Stage};
 use crate::io::Io;
 use crate::worker::Worker;
 
 mod pool;
 
+use pool::PoolKey;
 pub use pool::PoolSettings;
 pub(crate) use pool::Pools;
+
+/// What an upstream may send of one response before it has gone on.
+const WINDOW: u32 = 256 * 1024;
+
+/// The same for all responses of a connection together.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// Where a connection leads, with all that tells it from others. Made once per change of configuration or address,
 /// and cheap to clone.
@@ -31,7 +39,7 @@ struct Inner {
     addr: SocketAddr,
     tls: Option<TlsClient>,
     http2: bool,
-    key: u64,
+    key: PoolKey,
 }
 
 /// TLS towards an upstream.
@@ -48,8 +56,7 @@ pub struct TlsClient {
 impl Endpoint {
     /// An upstream that speaks HTTP/1.1, or HTTP/2 from the first byte.
     pub fn new(addr: SocketAddr, tls: Option<TlsClient>, http2: bool) -> Self {
-        let identity = tls.as_ref().map(|tls| tls.identity);
-        let key = pool::key(addr, identity, http2);
+        let key = PoolKey::new(addr, tls.as_ref().map(|tls| tls.identity), http2);
         Self(Arc::new(Inner { addr, tls, http2, key }))
     }
 
@@ -112,6 +119,19 @@ pub struct Connection {
 }
 
 impl Connection {
+    fn new(channel: Channel, endpoint: &Endpoint, requests: u32, connecting: Option<(Instant, Instant)>) -> Self {
+        Self {
+            channel,
+            endpoint: endpoint.clone(),
+            requests,
+            keep: false,
+            uploading: false,
+            streaming: false,
+            upload_ended: false,
+            connecting,
+        }
+    }
+
     /// Whether it has carried a request before. One that fails before its response may have been closed by the
     /// upstream at the wrong moment.
     pub fn is_reused(&self) -> bool {
@@ -135,40 +155,34 @@ pub(crate) async fn connect(
     endpoint: &Endpoint,
     timeout: Duration,
 ) -> Result<Connection, ForwardError> {
-    if let Some((io, requests)) = worker.pools.take(endpoint.0.key) {
-        return Ok(Connection {
-            channel: Channel::H1(H1::new(io, worker)),
-            endpoint: endpoint.clone(),
-            requests,
-            keep: false,
-            uploading: false,
-            streaming: false,
-            upload_ended: false,
-            connecting: None,
-        });
+    if !endpoint.0.http2
+        && let Some((io, requests)) = worker.pools.take(&endpoint.0.key)
+    {
+        return Ok(Connection::new(Channel::H1(H1::new(io, worker)), endpoint, requests, None));
     }
     // Apart, as this is rare and its state large.
-    Box::pin(connect_new(worker, endpoint, timeout)).await
+    let started = Instant::now();
+    let connecting = Box::pin(connect_new(worker, endpoint, started));
+    match tokio::time::timeout(timeout, connecting).await {
+        Ok(connected) => connected.map_err(ForwardError::connect),
+        Err(_) => Err(ForwardError::new(Stage::Connect, Kind::Timeout, None)),
+    }
 }
 
-async fn connect_new(worker: &Rc<Worker>, endpoint: &Endpoint, timeout: Duration) -> Result<Connection, ForwardError> {
-    let started = Instant::now();
+async fn connect_new(worker: &Rc<Worker>, endpoint: &Endpoint, started: Instant) -> io::Result<Connection> {
+    if endpoint.0.http2
+        && let Some(shared) = worker.pools.shared(&endpoint.0.key)
+    {
+        match shared.ready().await {
+            Ok(ready) => return Ok(Connection::new(Channel::H2(Box::new(H2::client(ready))), endpoint, 1, None)),
+            Err(_) => worker.pools.forget(&endpoint.0.key),
+        }
+    }
     worker.counters.connects.up();
-    let io = match tokio::time::timeout(timeout, open(endpoint)).await {
-        Ok(Ok(io)) => io,
-        Ok(Err(error)) => return Err(ForwardError::connect(error)),
-        Err(_) => return Err(ForwardError::new(Stage::Connect, Kind::Timeout, None)),
-    };
-    Ok(Connection {
-        channel: Channel::H1(H1::new(io, worker)),
-        endpoint: endpoint.clone(),
-        requests: 0,
-        keep: false,
-        uploading: false,
-        streaming: false,
-        upload_ended: false,
-        connecting: Some((started, Instant::now())),
-    })
+    let io = open(endpoint).await?;
+    let channel =
+        if endpoint.0.http2 { open_http2(worker, endpoint, io).await? } else { Channel::H1(H1::new(io, worker)) };
+    Ok(Connection::new(channel, endpoint, 0, Some((started, Instant::now()))))
 }
 
 async fn open(endpoint: &Endpoint) -> io::Result<Io> {
@@ -182,16 +196,34 @@ async fn open(endpoint: &Endpoint) -> io::Result<Io> {
     Ok(Io::ClientTls(Box::new(stream)))
 }
 
+/// Begins HTTP/2 and shares the connection with later requests of this worker.
+async fn open_http2(worker: &Rc<Worker>, endpoint: &Endpoint, io: Io) -> io::Result<Channel> {
+    let mut builder = h2::client::Builder::new();
+    builder
+        .enable_push(false)
+        .initial_window_size(WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(u32::try_from(worker.settings.limits.max_head_bytes).unwrap_or(u32::MAX));
+    let (send, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.await {
+            debug!(%error, "A connection to an upstream failed");
+        }
+    });
+    let ready = send.ready().await.map_err(io::Error::other)?;
+    worker.pools.share(&endpoint.0.key, ready.clone());
+    Ok(Channel::H2(Box::new(H2::client(ready))))
+}
+
 /// Puts the connection back after a response that was read to its end, if it may be used again.
 pub(crate) fn release(worker: &Worker, connection: Connection) {
     let Connection { channel, endpoint, requests, keep, uploading, .. } = connection;
-    match channel {
-        Channel::H1(channel) => {
-            let clean = keep && !uploading && channel.is_ended() && channel.is_sent() && channel.input.is_empty();
-            let io = channel.into_io();
-            if clean && !worker.is_draining() {
-                worker.pools.give(endpoint.0.key, io, requests + 1);
-            }
+    // A connection of HTTP/2 is shared as long as it lives: there is nothing to put back.
+    if let Channel::H1(channel) = channel {
+        let clean = keep && !uploading && channel.is_ended() && channel.is_sent() && channel.input.is_empty();
+        let io = channel.into_io();
+        if clean && !worker.is_draining() {
+            worker.pools.give(&endpoint.0.key, io, requests + 1);
         }
     }
 }

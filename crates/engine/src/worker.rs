@@ -13,7 +13,7 @@ use slab::Slab;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{AbortHandle, spawn_local};
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use crate::buffer::{Buffers, Heads};
 use crate::http1::Limits;
@@ -22,6 +22,8 @@ use crate::upstream::{PoolSettings, Pools};
 
 mod connection;
 mod counters;
+mod establish;
+mod http2;
 mod listener;
 
 pub use counters::Counters;
@@ -276,8 +278,9 @@ async fn run<S: Service>(
                 if let Some(at) = accepting.iter().position(|acceptor| acceptor.id == id) {
                     accepting.swap_remove(at).close().await;
                 }
-                // Nobody waits any more: nothing to tell.
-                drop(done.send(()));
+                if done.send(()).is_err() {
+                    debug!("Nobody waited for a listener to close");
+                }
             }
             Some(Command::Drain(deadline)) => {
                 for acceptor in accepting {
@@ -487,6 +490,12 @@ impl Open {
     /// No request is on its way: the connection may be closed at any time, and is after the idle timeout.
     pub(crate) fn idle(&self) {
         self.state.idle.set(true);
+        self.state.deadline.set(self.worker.ticks_after(self.worker.settings.idle_timeout));
+    }
+
+    /// No request is on its way on a connection that hears of draining: it is closed after the idle timeout.
+    pub(crate) fn rest(&self) {
+        self.state.idle.set(false);
         self.state.deadline.set(self.worker.ticks_after(self.worker.settings.idle_timeout));
     }
 

@@ -55,6 +55,14 @@ impl Exchange {
                 out.extend_from_slice(connection);
                 channel.begin_sending(if bodiless || self.head_only { Framing::None } else { framing });
             }
+            Channel::H2(channel) => {
+                let length = match framing {
+                    Framing::Length(length) if !bodiless && !keep_length => Some(length),
+                    _ => None,
+                };
+                let end = bodiless || self.head_only || framing == Framing::Length(0);
+                channel.begin_response(head, length, end)?;
+            }
         }
         Ok(())
     }

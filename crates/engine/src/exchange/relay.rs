@@ -216,8 +216,7 @@ impl Exchange {
 
 /// A number that changes whenever something moves.
 fn moved(client: &Channel, upstream: &Channel) -> u64 {
-    let (Channel::H1(client), Channel::H1(upstream)) = (client, upstream);
-    client.received + client.sent + upstream.received + upstream.sent
+    client.received() + client.sent() + upstream.received() + upstream.sent()
 }
 
 fn transfer_error(error: TransferError) -> ForwardError {

@@ -5,8 +5,8 @@ use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use super::{Exchange, head};
-use crate::channel::{Channel, TransferError, poll_transfer};
+use super::{Exchange, head, is_bodiless};
+use crate::channel::{Channel, TransferError, heads, poll_transfer};
 use crate::forward::{ForwardError, Kind, Stage, Timeouts, Upload};
 use crate::http1::{self, Framing, Limits};
 use crate::message::{Method, RequestHead, ResponseHead};
@@ -77,9 +77,7 @@ impl Exchange {
             Upload::Client => (buffered, self.framing, self.framing != Framing::None),
         };
         let mut body = Uploading { bytes, streaming, ended: false, done: false, consumed: self.consumed };
-        let Channel::H1(channel) = &mut connection.channel;
-        head::write_request(request, framing, &mut channel.out);
-        channel.begin_sending(framing);
+        begin_request(connection, request, framing).map_err(|error| ForwardError::io(Stage::Send, error))?;
         connection.uploading = true;
 
         let mut response = self.worker.heads.take_response();
@@ -97,7 +95,7 @@ impl Exchange {
             Err(mut error) => {
                 error.body_consumed = self.consumed;
                 // On a connection of its own or a kept one alike, what was written may have been read.
-                error.request_sent = matches!(&connection.channel, Channel::H1(channel) if channel.sent > 0);
+                error.request_sent = connection.channel.sent() > 0;
                 Err(error)
             }
         }
@@ -117,11 +115,9 @@ impl Exchange {
         let mut progress = false;
         let mut failed = None;
         if !body.done {
-            let Channel::H1(channel) = &connection.channel;
-            let before = channel.sent;
+            let before = connection.channel.sent();
             let uploaded = self.poll_upload(&mut connection.channel, body, context);
-            let Channel::H1(channel) = &connection.channel;
-            progress |= channel.sent != before;
+            progress |= connection.channel.sent() != before;
             match uploaded {
                 Poll::Ready(Ok(())) => {
                     body.done = true;
@@ -195,6 +191,24 @@ impl Uploading<'_> {
     }
 }
 
+fn begin_request(connection: &mut Connection, request: &mut RequestHead, framing: Framing) -> io::Result<()> {
+    match &mut connection.channel {
+        Channel::H1(channel) => {
+            head::write_request(request, framing, &mut channel.out);
+            channel.begin_sending(framing);
+            Ok(())
+        }
+        Channel::H2(channel) => {
+            let length = match framing {
+                Framing::Length(length) => Some(length),
+                _ => None,
+            };
+            let request = heads::write_request(request, connection.endpoint.is_tls(), length)?;
+            channel.begin_request(request, framing == Framing::None)
+        }
+    }
+}
+
 fn poll_head(
     connection: &mut Connection,
     method: &Method,
@@ -202,7 +216,24 @@ fn poll_head(
     response: &mut ResponseHead,
     context: &mut Context<'_>,
 ) -> Poll<Result<(Framing, bool), ForwardError>> {
-    let Channel::H1(channel) = &mut connection.channel;
+    let channel = match &mut connection.channel {
+        Channel::H1(channel) => channel,
+        Channel::H2(channel) => {
+            ready!(channel.poll_response(context, response))
+                .map_err(|error| ForwardError::io(Stage::Receive, error))?;
+            let bodiless = channel.is_ended() && response.headers.get("content-length").is_none();
+            let framing = if *method == Method::Head || is_bodiless(response.status) || bodiless {
+                Framing::None
+            } else {
+                response
+                    .headers
+                    .get_str("content-length")
+                    .and_then(|length| length.parse().ok())
+                    .map_or(Framing::Chunked, Framing::Length)
+            };
+            return Poll::Ready(Ok((framing, false)));
+        }
+    };
     loop {
         if !channel.input.is_empty() {
             let parsed = http1::parse_response(channel.input.data(), method, limits, response);

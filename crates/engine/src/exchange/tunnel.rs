@@ -38,7 +38,9 @@ impl Exchange {
         let started = self.start_framed(&responded.head, Framing::None, false);
         started.map_err(|error| ForwardError::io(Stage::Client, error))?;
         self.response = Response::Broken;
-        let (Channel::H1(client), Channel::H1(upstream)) = (&mut self.client, &mut connection.channel);
+        let (Channel::H1(client), Channel::H1(upstream)) = (&mut self.client, &mut connection.channel) else {
+            return Err(ForwardError::new(Stage::Client, Kind::BadMessage, None));
+        };
         let mut up = Pipe::default();
         let mut down = Pipe::default();
         let timer = &mut self.timer;

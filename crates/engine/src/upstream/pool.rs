@@ -2,9 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::SendRequest;
 
 use crate::io::Io;
 
@@ -29,7 +32,9 @@ impl Default for PoolSettings {
 #[derive(Debug)]
 pub(crate) struct Pools {
     settings: PoolSettings,
-    idle: RefCell<HashMap<u64, Vec<Idle>, KeyIsHash>>,
+    idle: RefCell<HashMap<PoolKey, Vec<Idle>, Hashed>>,
+    /// Connections of HTTP/2, which requests share.
+    shared: RefCell<HashMap<PoolKey, SendRequest<Bytes>, Hashed>>,
     count: Cell<usize>,
     now: Cell<u64>,
 }
@@ -43,13 +48,13 @@ struct Idle {
 
 impl Pools {
     pub(crate) fn new(settings: PoolSettings) -> Self {
-        Self { settings, idle: RefCell::default(), count: Cell::new(0), now: Cell::new(0) }
+        Self { settings, idle: RefCell::default(), shared: RefCell::default(), count: Cell::new(0), now: Cell::new(0) }
     }
 
     /// The connection used last that is still open, and how many requests it has carried.
-    pub(crate) fn take(&self, key: u64) -> Option<(Io, u32)> {
+    pub(crate) fn take(&self, key: &PoolKey) -> Option<(Io, u32)> {
         let mut pools = self.idle.borrow_mut();
-        let pool = pools.get_mut(&key)?;
+        let pool = pools.get_mut(key)?;
         while let Some(idle) = pool.pop() {
             self.count.set(self.count.get() - 1);
             if idle.io.is_quiet() {
@@ -59,12 +64,27 @@ impl Pools {
         None
     }
 
-    pub(crate) fn give(&self, key: u64, io: Io, requests: u32) {
+    pub(crate) fn give(&self, key: &PoolKey, io: Io, requests: u32) {
         if requests >= self.settings.max_requests || self.count.get() >= self.settings.max_idle {
             return;
         }
         self.count.set(self.count.get() + 1);
-        self.idle.borrow_mut().entry(key).or_default().push(Idle { io, requests, since: self.now.get() });
+        self.idle.borrow_mut().entry(*key).or_default().push(Idle { io, requests, since: self.now.get() });
+    }
+
+    /// The connection of HTTP/2 for `key`.
+    pub(crate) fn shared(&self, key: &PoolKey) -> Option<SendRequest<Bytes>> {
+        self.shared.borrow().get(key).cloned()
+    }
+
+    /// Lets later requests use this connection.
+    pub(crate) fn share(&self, key: &PoolKey, connection: SendRequest<Bytes>) {
+        self.shared.borrow_mut().insert(*key, connection);
+    }
+
+    /// The shared connection is of no use any more.
+    pub(crate) fn forget(&self, key: &PoolKey) {
+        self.shared.borrow_mut().remove(key);
     }
 
     /// Closes what has been idle for too long; called at every tick of `length`.
@@ -84,23 +104,42 @@ impl Pools {
 
     pub(crate) fn clear(&self) {
         self.idle.borrow_mut().clear();
+        self.shared.borrow_mut().clear();
         self.count.set(0);
     }
 }
 
-/// A key of 64 bits: two endpoints would have to collide among the few thousand a worker ever knows.
-pub(super) fn key(addr: SocketAddr, identity: Option<u64>, http2: bool) -> u64 {
-    foldhash::quality::FixedState::with_seed(0x656e_6770).hash_one((addr, identity, http2))
+/// What two connections have in common that can take each other's place; its hash is worked out once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PoolKey {
+    hash: u64,
+    addr: SocketAddr,
+    identity: Option<u64>,
+    http2: bool,
 }
 
-/// The keys are hashes already.
+impl PoolKey {
+    pub(super) fn new(addr: SocketAddr, identity: Option<u64>, http2: bool) -> Self {
+        // Addresses come from configuration and DNS; a connection to a colliding one is still told apart.
+        let hash = foldhash::quality::FixedState::with_seed(0).hash_one((addr, identity, http2));
+        Self { hash, addr, identity, http2 }
+    }
+}
+
+impl Hash for PoolKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// The keys are hashed already.
 #[derive(Clone, Copy, Debug, Default)]
-struct KeyIsHash;
+pub(crate) struct Hashed;
 
 #[derive(Debug)]
-struct Identity(u64);
+pub(crate) struct Identity(u64);
 
-impl std::hash::BuildHasher for KeyIsHash {
+impl BuildHasher for Hashed {
     type Hasher = Identity;
 
     fn build_hasher(&self) -> Identity {
@@ -119,7 +158,7 @@ impl Hasher for Identity {
         }
     }
 
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
     }
 }

@@ -1,7 +1,6 @@
 //! A client's connection from its beginning to its end.
 
 use std::future::poll_fn;
-use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
@@ -11,7 +10,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tracing::debug;
 
-use super::{ListenerSpec, Open};
+use super::establish::{Established, establish};
+use super::{ListenerSpec, Open, http2};
 use crate::channel::{Channel, H1};
 use crate::exchange::{Exchange, Response, write_answer};
 use crate::http1::{self, BadRequest};
@@ -22,6 +22,9 @@ use crate::service::{Refusal, Service};
 /// How long a connection lingers after its last response, for the client to read it before it learns of the close.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// What a client of HTTP/2 with prior knowledge says first.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 pub(super) async fn run<S: Service>(
     open: Open,
     socket: TcpStream,
@@ -30,41 +33,79 @@ pub(super) async fn run<S: Service>(
     service: Rc<S>,
 ) {
     // Apart, so that a connection at rest does not keep room for the state of its handshake.
-    let (io, peer) = match Box::pin(establish(socket, addr, &spec)).await {
+    let Established { io, peer, plain_on_tls } = match Box::pin(establish(socket, addr, &spec)).await {
         Ok(established) => established,
         Err(error) => return debug!(%error, %addr, "A connection was not established"),
     };
-    serve_http1(&open, io, Rc::new(peer), &*service).await;
+    if plain_on_tls {
+        return Box::pin(refuse_plain(&open, io, peer, &*service)).await;
+    }
+    if peer.http2 {
+        return Box::pin(http2::serve(Rc::new(open), io, Vec::new(), Rc::new(peer), service)).await;
+    }
+    let prior_knowledge = spec.http2 && spec.tls.is_none();
+    drop(spec);
+    if let Served::Http2(io, read, mut peer) = serve_http1(&open, io, Rc::new(peer), &*service, prior_knowledge).await {
+        if let Some(peer) = Rc::get_mut(&mut peer) {
+            peer.http2 = true;
+        }
+        Box::pin(http2::serve(Rc::new(open), io, read, peer, service)).await;
+    }
 }
 
-async fn establish(socket: TcpStream, addr: SocketAddr, spec: &ListenerSpec) -> io::Result<(Io, Peer)> {
-    socket.set_nodelay(true)?;
-    let peer = Peer::new(addr, socket.local_addr()?, spec.tag);
-    Ok((Io::Plain(socket), peer))
+/// How serving a connection ended.
+enum Served {
+    /// With the connection.
+    Closed,
+    /// It turned out to be HTTP/2, of which so much has been read.
+    Http2(Io, Vec<u8>, Rc<Peer>),
 }
 
-async fn serve_http1<S: Service>(open: &Open, mut io: Io, peer: Rc<Peer>, service: &S) {
+async fn serve_http1<S: Service>(
+    open: &Open,
+    mut io: Io,
+    peer: Rc<Peer>,
+    service: &S,
+    mut prior_knowledge: bool,
+) -> Served {
     let mut requests = 0;
     loop {
         // No buffer is held here: most connections spend most of their time at this place.
         if poll_fn(|context| io.poll_readable(context)).await.is_err() {
-            return;
+            return Served::Closed;
         }
-        io = match Box::pin(serve_some(open, io, &peer, service, &mut requests)).await {
-            Some(io) => io,
-            None => return,
+        io = match Box::pin(serve_some(open, io, &peer, service, &mut requests, prior_knowledge)).await {
+            Some((io, read)) if read.is_empty() => io,
+            Some((io, read)) => return Served::Http2(io, read, peer),
+            None => return Served::Closed,
         };
+        prior_knowledge &= requests == 0;
         open.idle();
     }
 }
 
 /// Serves requests as long as they come without waiting; the connection if more may come.
-async fn serve_some<S: Service>(open: &Open, io: Io, peer: &Rc<Peer>, service: &S, requests: &mut u64) -> Option<Io> {
+async fn serve_some<S: Service>(
+    open: &Open,
+    io: Io,
+    peer: &Rc<Peer>,
+    service: &S,
+    requests: &mut u64,
+    prior_knowledge: bool,
+) -> Option<(Io, Vec<u8>)> {
     let worker = &open.worker;
     let mut exchange = Exchange::new(Channel::H1(H1::new(io, worker)), Rc::clone(peer), Rc::clone(worker));
     let keep = loop {
-        match read_head(open, &mut exchange).await {
+        match read_head(open, &mut exchange, prior_knowledge && *requests == 0).await {
             Ok(Head::Request) => {}
+            Ok(Head::Http2) => {
+                let channel = exchange.client.http1();
+                let read = channel.input.data().to_vec();
+                return match exchange.into_client() {
+                    Channel::H1(channel) => Some((channel.into_io(), read)),
+                    Channel::H2(_) => None,
+                };
+            }
             Ok(Head::Nothing) => break true,
             Ok(Head::End) => break false,
             Err(error) => {
@@ -88,9 +129,10 @@ async fn serve_some<S: Service>(open: &Open, io: Io, peer: &Rc<Peer>, service: &
             break false;
         }
     };
-    let Channel::H1(channel) = exchange.into_client();
-    let io = channel.into_io();
-    keep.then_some(io)
+    match exchange.into_client() {
+        Channel::H1(channel) if keep => Some((channel.into_io(), Vec::new())),
+        _ => None,
+    }
 }
 
 /// Counts down when a request is over, however it ends.
@@ -109,17 +151,27 @@ enum Head {
     Nothing,
     /// The client has closed.
     End,
+    /// It is HTTP/2 that begins.
+    Http2,
 }
 
-async fn read_head(open: &Open, exchange: &mut Exchange) -> Result<Head, BadRequest> {
+async fn read_head(open: &Open, exchange: &mut Exchange, prior_knowledge: bool) -> Result<Head, BadRequest> {
     let limits = &open.worker.settings.limits;
-    let Channel::H1(channel) = &mut exchange.client;
+    let channel = exchange.client.http1();
     channel.received = 0;
     channel.sent = 0;
     let mut begun = false;
     loop {
         if !channel.input.is_empty() {
-            if let Some(parsed) = http1::parse_request(channel.input.data(), limits, &mut exchange.request)? {
+            let read = channel.input.data();
+            let compared = read.len().min(PREFACE.len());
+            let preface = prior_knowledge && read[..compared] == PREFACE[..compared];
+            if preface && compared == PREFACE.len() {
+                return Ok(Head::Http2);
+            }
+            if preface {
+                // So far it may become either.
+            } else if let Some(parsed) = http1::parse_request(channel.input.data(), limits, &mut exchange.request)? {
                 channel.begin_body(parsed.consumed, parsed.framing, parsed.expect_continue, limits);
                 exchange.keep_alive = parsed.keep_alive;
                 exchange.upgrade = parsed.upgrade;
@@ -156,9 +208,19 @@ async fn discard_rest(exchange: &mut Exchange) -> bool {
     true
 }
 
+/// Reads what a client of plain HTTP sends on a TLS listener, and says what is wrong with it.
+async fn refuse_plain<S: Service>(open: &Open, io: Io, peer: Peer, service: &S) {
+    let channel = Channel::H1(H1::new(io, &open.worker));
+    let mut exchange = Exchange::new(channel, Rc::new(peer), Rc::clone(&open.worker));
+    let channel = exchange.client.http1();
+    if matches!(poll_fn(|context| channel.poll_read(context)).await, Ok(1..)) {
+        refuse(&mut exchange, service, Refusal::PlainOnTls).await;
+    }
+}
+
 async fn refuse<S: Service>(exchange: &mut Exchange, service: &S, refusal: Refusal) {
     let answer = service.refuse(refusal, &exchange.peer);
-    let Channel::H1(channel) = &mut exchange.client;
+    let channel = exchange.client.http1();
     write_answer(&answer, &mut channel.out);
     if exchange.flush().await.is_ok() {
         linger(exchange).await;
@@ -167,7 +229,7 @@ async fn refuse<S: Service>(exchange: &mut Exchange, service: &S, refusal: Refus
 
 /// Ends the connection after a complete response.
 async fn close(exchange: &mut Exchange) {
-    let Channel::H1(channel) = &mut exchange.client;
+    let channel = exchange.client.http1();
     if !channel.is_ended() || !channel.input.is_empty() {
         linger(exchange).await;
     } else if !channel.io.is_plain() {
@@ -179,7 +241,7 @@ async fn close(exchange: &mut Exchange) {
 /// Says that nothing more comes and waits a little for the client to say the same: closing while it still sends
 /// would make its kernel drop the response.
 async fn linger(exchange: &mut Exchange) {
-    let Channel::H1(channel) = &mut exchange.client;
+    let channel = exchange.client.http1();
     if channel.io.shutdown().await.is_err() {
         return;
     }
