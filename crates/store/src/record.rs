@@ -1,5 +1,6 @@
 //! What is stored, and what a transaction is made of.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 pub type Revision = u64;
 
 /// Who a record is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Hash)]
 pub struct Key {
     /// The collection.
     pub collection: Arc<str>,
@@ -24,6 +25,31 @@ impl Key {
     /// The key of these three parts.
     pub fn new(collection: impl Into<Arc<str>>, scope: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
         Self { collection: collection.into(), scope: scope.into(), name: name.into() }
+    }
+}
+
+// Keys of a collection mostly share its name, and comparing pointers is cheaper.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |a: &Arc<str>, b: &Arc<str>| Arc::ptr_eq(a, b) || a == b;
+        same(&self.name, &other.name) && same(&self.scope, &other.scope) && same(&self.collection, &other.collection)
+    }
+}
+
+impl Eq for Key {}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let cmp = |a: &Arc<str>, b: &Arc<str>| if Arc::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) };
+        cmp(&self.collection, &other.collection)
+            .then_with(|| cmp(&self.scope, &other.scope))
+            .then_with(|| cmp(&self.name, &other.name))
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -69,6 +95,11 @@ impl Draft {
             references: Vec::new(),
             expires: None,
         }
+    }
+
+    /// Whether it has this secondary key.
+    pub(crate) fn has_unique(&self, collection: &str, field: &str, value: &str) -> bool {
+        *self.key.collection == *collection && self.unique.iter().any(|(f, v)| f == field && v == value)
     }
 
     /// Every record that it names.

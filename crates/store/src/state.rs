@@ -62,8 +62,9 @@ impl State {
     }
 
     pub(crate) fn find(&self, collection: &str, field: &str, value: &str, now: Timestamp) -> Option<Arc<Record>> {
-        let unique = (Arc::from(collection), field.to_owned(), value.to_owned());
-        let owner = self.index.owners.of(&unique).next()?;
+        let has =
+            |key: &Key| self.records.get(key).is_some_and(|record| record.draft.has_unique(collection, field, value));
+        let owner = self.index.owners(collection, field, value).find(|key| has(key))?;
         self.get(owner, now)
     }
 
@@ -81,9 +82,13 @@ impl State {
     pub(crate) fn apply(&mut self, outcome: &overlay::Outcome) {
         self.revision = outcome.revision;
         for (key, record) in &outcome.records {
-            self.remove(key);
-            if let Some(record) = record {
-                self.insert(record.clone());
+            match record {
+                Some(record) => self.insert(record.clone()),
+                None => {
+                    if let Some(gone) = self.records.remove(key) {
+                        self.forget(&gone);
+                    }
+                }
             }
         }
     }
@@ -99,7 +104,7 @@ impl State {
                 Box::new(self.records.range(range).take_while(move |(key, _)| inside(key)).map(|(_, record)| record))
             }
             Some(named) => {
-                let namers = self.index.namers.from(named, range).take_while(move |key| inside(key));
+                let namers = self.index.namers(named, range).take_while(move |key| inside(key));
                 Box::new(namers.filter_map(|key| self.records.get(key)))
             }
         }
@@ -110,19 +115,21 @@ impl State {
     }
 
     fn insert(&mut self, record: Arc<Record>) {
-        let key = record.draft.key.clone();
-        self.index.insert(&record.draft);
-        if let Some(at) = record.draft.expires {
-            self.expiries.insert((at, key.clone()));
+        let (key, new) = (record.draft.key.clone(), record.clone());
+        if let Some(replaced) = self.records.insert(key, record) {
+            self.forget(&replaced);
         }
-        self.records.insert(key, record);
+        self.index.insert(&new.draft);
+        if let Some(at) = new.draft.expires {
+            self.expiries.insert((at, new.draft.key.clone()));
+        }
     }
 
-    fn remove(&mut self, key: &Key) {
-        let Some(record) = self.records.remove(key) else { return };
-        self.index.remove(&record.draft);
-        if let Some(at) = record.draft.expires {
-            self.expiries.remove(&(at, key.clone()));
+    /// Takes a record that is no longer there out of the indexes.
+    fn forget(&mut self, gone: &Record) {
+        self.index.remove(&gone.draft);
+        if let Some(at) = gone.draft.expires {
+            self.expiries.remove(&(at, gone.draft.key.clone()));
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Transactions on top of a state that stays as it is.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use jiff::Timestamp;
 
 use super::State;
-use super::index::{Index, UniqueKey, unique_keys};
+use super::index::Index;
 use crate::error::{StoreError, TooLarge};
 use crate::record::{Change, Committed, Content, Draft, Key, Op, Record, Revision};
 
@@ -23,12 +25,15 @@ pub(crate) struct Overlay<'a> {
     now: Timestamp,
     revision: Revision,
     /// What differs from the base; `None` is gone.
-    records: BTreeMap<Key, Option<Arc<Record>>>,
+    records: Touched,
     /// Who may name what, in addition to the base's index. Entries are hints like those of the base: only what
     /// [`Overlay::current`] confirms counts, so nothing needs to be taken out when a step is undone.
     index: Index,
     running: Running,
 }
+
+/// The new content of keys; `None` is gone.
+pub(crate) type Touched = HashMap<Key, Option<Arc<Record>>, RandomState>;
 
 /// The transaction that is being applied.
 #[derive(Debug, Default)]
@@ -44,7 +49,7 @@ pub(crate) struct Outcome {
     /// The revision of the last of them.
     pub(crate) revision: Revision,
     /// The new content of each key that was touched; `None` is gone.
-    pub(crate) records: BTreeMap<Key, Option<Arc<Record>>>,
+    pub(crate) records: Touched,
 }
 
 impl<'a> Overlay<'a> {
@@ -53,8 +58,8 @@ impl<'a> Overlay<'a> {
             base,
             now,
             revision: base.revision,
-            records: BTreeMap::new(),
-            index: Index::default(),
+            records: Touched::default(),
+            index: base.index.fresh(),
             running: Running::default(),
         }
     }
@@ -136,15 +141,19 @@ impl<'a> Overlay<'a> {
     }
 
     fn replace(&mut self, Content { collections, drafts }: Content) -> Result<(), StoreError> {
-        let mut kept = HashSet::with_capacity(drafts.len());
+        let mut kept = HashSet::with_capacity_and_hasher(drafts.len(), RandomState::default());
         for draft in &drafts {
             check_size(draft)?;
             if !kept.insert(draft.key.clone()) {
                 return Err(StoreError::Exists(draft.key.clone()));
             }
         }
-        let there: BTreeSet<&Key> = collections.iter().flat_map(|collection| self.keys(collection)).collect();
-        let gone: Vec<Key> = there.into_iter().filter(|key| !kept.contains(*key)).cloned().collect();
+        let gone: Vec<Key> = collections
+            .iter()
+            .flat_map(|collection| self.keys(collection))
+            .filter(|key| !kept.contains(*key))
+            .cloned()
+            .collect();
         // Puts first, since what names a record that goes may be among them.
         let first = self.running.changes.len();
         for draft in drafts {
@@ -197,10 +206,10 @@ impl<'a> Overlay<'a> {
                 return Err(StoreError::MissingReference(named.clone()));
             }
         }
-        for unique in unique_keys(draft) {
-            let taken = self.owners(&unique).find(|owner| **owner != draft.key).cloned();
-            if let Some(owner) = taken {
-                let (_, field, value) = unique;
+        for (field, value) in &draft.unique {
+            let owner = self.owners(&draft.key.collection, field, value).find(|owner| **owner != draft.key).cloned();
+            if let Some(owner) = owner {
+                let (field, value) = (field.clone(), value.clone());
                 return Err(StoreError::NotUnique { field, value, owner });
             }
         }
@@ -208,7 +217,7 @@ impl<'a> Overlay<'a> {
     }
 
     fn delete_unless_in_use(&mut self, doomed: Vec<Key>) -> Result<(), StoreError> {
-        let set: BTreeSet<&Key> = doomed.iter().collect();
+        let set: HashSet<&Key, RandomState> = doomed.iter().collect();
         for key in &doomed {
             // The smallest, since the order in which they come depends on what is in the base already.
             if let Some(by) = self.referrers(key).filter(|by| !set.contains(by)).min() {
@@ -234,7 +243,7 @@ impl<'a> Overlay<'a> {
     /// Those of the records that exist, and all below them; the deepest first.
     fn with_descendants(&self, keys: Vec<Key>) -> Vec<Key> {
         let mut found: Vec<Key> = keys.into_iter().filter(|key| self.current(key).is_some()).collect();
-        let mut seen: BTreeSet<Key> = found.iter().cloned().collect();
+        let mut seen: HashSet<Key, RandomState> = found.iter().cloned().collect();
         let mut next = 0;
         while let Some(parent) = found.get(next).cloned() {
             let children: BTreeSet<&Key> = self.children(&parent).collect();
@@ -246,13 +255,15 @@ impl<'a> Overlay<'a> {
         found
     }
 
-    /// The keys that a collection has now or had before.
+    /// The keys that a collection has now or had before, each once.
     fn keys<'b>(&'b self, collection: &'b Arc<str>) -> impl Iterator<Item = &'b Key> {
         let first = Key::new(collection.clone(), "", "");
-        let base = self.base.records.range(first.clone()..).map(|(key, _)| key);
-        let own = self.records.range(first..).map(|(key, _)| key);
         let inside = move |key: &&Key| key.collection == *collection;
-        base.take_while(inside).chain(own.take_while(inside))
+        let base = self.base.records.range(first..).map(|(key, _)| key).take_while(inside);
+        let mut own: Vec<&Key> = self.records.keys().filter(inside).collect();
+        own.retain(|key| !self.base.records.contains_key(*key));
+        own.sort_unstable();
+        base.chain(own)
     }
 
     fn current(&self, key: &Key) -> Option<&Arc<Record>> {
@@ -263,10 +274,10 @@ impl<'a> Overlay<'a> {
     }
 
     /// One at most, but while content is being replaced.
-    fn owners<'b>(&'b self, unique: &'b UniqueKey) -> impl Iterator<Item = &'b Key> {
-        let (_, field, value) = unique;
-        self.base.index.owners.of(unique).chain(self.index.owners.of(unique)).filter(move |key| {
-            self.current(key).is_some_and(|record| record.draft.unique.iter().any(|(f, v)| f == field && v == value))
+    fn owners<'b>(&'b self, collection: &'b str, field: &'b str, value: &'b str) -> impl Iterator<Item = &'b Key> {
+        let owners = |index: &'b Index| index.owners(collection, field, value);
+        owners(&self.base.index).chain(owners(&self.index)).filter(move |key| {
+            self.current(key).is_some_and(|record| record.draft.has_unique(collection, field, value))
         })
     }
 
@@ -281,7 +292,8 @@ impl<'a> Overlay<'a> {
 
     /// All that may name it, with what they are now.
     fn namers<'b>(&'b self, key: &'b Key) -> impl Iterator<Item = (&'b Key, &'b Draft)> {
-        let namers = self.base.index.namers.of(key).chain(self.index.namers.of(key));
+        let all = || (Bound::Unbounded, Bound::Unbounded);
+        let namers = self.base.index.namers(key, all()).chain(self.index.namers(key, all()));
         namers.filter_map(|by| self.current(by).map(|record| (by, &record.draft)))
     }
 }
