@@ -19,6 +19,7 @@ use futures_util::future::BoxFuture;
 use gateway_model::entity::EntitySchema;
 use gateway_model::error::{DaoError, Fields};
 use gateway_model::registry::Registry;
+use serde_json::Value;
 use store::{Key, Record, Revision, Store, StoreError};
 
 pub use document::draft;
@@ -146,7 +147,11 @@ impl Dao {
 
     /// What reads show of a record.
     fn shown(&self, entity: &EntitySchema, record: &Record) -> Result<Fields, DaoError> {
-        Ok(document::shown(entity, &document::stored(record)?, record.draft.expires, self.clock.now()))
+        let mut shown = document::shown(entity, &document::stored(record)?, record.draft.expires, self.clock.now());
+        if self.read_only && shown.get("ttl").is_some_and(Value::is_null) {
+            shown.shift_remove("ttl");
+        }
+        Ok(shown)
     }
 }
 

@@ -53,10 +53,11 @@ impl Api {
             Method::PUT => Ok(Answer::ok(dao.upsert(entity, by, self.given(call, entity, None)?).await?.into())),
             Method::PATCH => {
                 let current = dao.select(entity, by).await?;
-                if current.is_none() && entity.name() == "plugins" {
+                let changes = self.given(call, entity, current.as_ref())?;
+                // Which kind of plugin is changed has to be known before anything else.
+                if current.is_none() && entity.name() == "plugins" && !changes.contains_key("name") {
                     return Err(Answer::not_found());
                 }
-                let changes = self.given(call, entity, current.as_ref())?;
                 Ok(Answer::ok(dao.update(entity, by, changes).await?.into()))
             }
             Method::DELETE => {

@@ -1,10 +1,13 @@
 //! Creating, replacing, changing and deleting.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use gateway_model::entity::EntitySchema;
 use gateway_model::error::{DaoError, Fields};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use store::{Op, StoreError};
+use store::{Content, Draft, Op, StoreError};
 
 use super::certificates::SniChange;
 use super::document::{self, draft, stored};
@@ -153,6 +156,37 @@ impl Dao {
         }
     }
 
+    /// Makes these, which are complete, all documents there are; also where single writes are refused. Returns once
+    /// they are in force.
+    ///
+    /// # Errors
+    /// They clash with each other, or refer to what is not among them.
+    pub async fn replace_all(&self, documents: Vec<(&EntitySchema, Fields)>) -> Result<store::Revision, DaoError> {
+        let mut first_of: HashMap<store::Key, usize> = HashMap::new();
+        let mut drafts = Vec::with_capacity(documents.len());
+        for (at, (entity, document)) in documents.iter().enumerate() {
+            let expires = document.get("ttl").cloned().map_or(TtlValue::Unsaid, TtlValue::Given);
+            let draft = draft(entity, document, self.expiry(expires)?);
+            first_of.entry(draft.key.clone()).or_insert(at);
+            drafts.push(draft);
+        }
+        let collections = self.registry.entities().map(|entity| Arc::from(entity.name())).collect();
+        match self.store.commit(vec![Op::Replace(Content { collections, drafts: drafts.clone() })]).await {
+            Ok(committed) => {
+                self.wait_for(committed.revision).await;
+                Ok(committed.revision)
+            }
+            Err(error) => {
+                let refused = drafts.iter().find(|draft| is_about(&error, draft));
+                let at = refused.and_then(|draft| first_of.get(&draft.key)).copied().unwrap_or_default();
+                match documents.get(at) {
+                    Some((entity, document)) => Err(self.explain(entity, document, &[], error).await),
+                    None => Err(failed(error)),
+                }
+            }
+        }
+    }
+
     /// What every write does with what it was given before the schema sees it.
     async fn prepare(
         &self,
@@ -265,6 +299,20 @@ impl Dao {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether the store refused because of this record.
+fn is_about(error: &StoreError, draft: &Draft) -> bool {
+    match error {
+        StoreError::Exists(key) => *key == draft.key,
+        StoreError::NotUnique { field, value, owner } => {
+            owner.collection == draft.key.collection
+                && *owner != draft.key
+                && draft.unique.iter().any(|(f, v)| f == field && v == value)
+        }
+        StoreError::MissingReference(key) => draft.parents.contains(key) || draft.references.contains(key),
+        _ => false,
     }
 }
 
