@@ -32,16 +32,16 @@ impl Pair {
 }
 
 fn self_signed(name: &str) -> Pair {
-    self_signed_with(name, KeyPair::generate().unwrap())
+    self_signed_with(name, &KeyPair::generate().unwrap())
 }
 
-fn self_signed_with(name: &str, key: KeyPair) -> Pair {
-    let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
+fn self_signed_with(name: &str, key: &KeyPair) -> Pair {
+    let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(key).unwrap();
     Pair { certificate: certificate.pem(), key: key.serialize_pem() }
 }
 
 fn rsa(name: &str) -> Pair {
-    self_signed_with(name, KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap())
+    self_signed_with(name, &KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap())
 }
 
 fn server(certificates: &Arc<Certificates>) -> Arc<ServerConfig> {
