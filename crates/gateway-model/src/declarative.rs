@@ -101,48 +101,18 @@ impl Default for Head {
 }
 
 impl Declared {
-    /// The answer to who brought it: `{kind: {id: document}}`, as JSON text.
-    pub fn answer(&self) -> String {
-        let mut out = String::from("{");
-        let mut rest = self.entities.iter().filter(|entity| entity.kind != "workspaces").peekable();
-        let mut first = true;
-        while let Some(entity) = rest.next() {
-            if std::mem::take(&mut first) {
-                open_kind(&mut out, entity.kind);
-            }
-            quote(&mut out, entity.id());
-            out.push(':');
-            write_json(&mut out, entity.given.as_ref().unwrap_or(&entity.document));
-            match rest.peek() {
-                Some(next) if next.kind == entity.kind => out.push(','),
-                Some(next) => {
-                    out.push_str("},");
-                    open_kind(&mut out, next.kind);
-                }
-                None => out.push('}'),
+    /// The answer to who brought it: `{kind: {id: document}}`, as it was before passwords became hashes.
+    pub fn into_answer(self) -> Map<String, Value> {
+        let mut answer = Map::new();
+        for entity in self.entities.into_iter().filter(|entity| entity.kind != "workspaces") {
+            let id = entity.id().to_owned();
+            let document = entity.given.unwrap_or(entity.document);
+            if let Value::Object(kind) = answer.entry(entity.kind).or_insert_with(|| Value::Object(Map::new())) {
+                kind.insert(id, Value::Object(document));
             }
         }
-        out.push('}');
-        out
+        answer
     }
-
-    /// The hash of a configuration that did not come as text.
-    pub fn hash(&self) -> String {
-        hash_of_text(&format!("{}{}{}", self.answer(), self.format, self.transform))
-    }
-}
-
-fn open_kind(out: &mut String, kind: &str) {
-    quote(out, kind);
-    out.push_str(":{");
-}
-
-fn quote(out: &mut String, text: &str) {
-    out.push_str(&serde_json::to_string(text).expect("a string is always JSON"));
-}
-
-fn write_json(out: &mut String, document: &Fields) {
-    out.push_str(&serde_json::to_string(document).expect("a document is always JSON"));
 }
 
 #[cfg(test)]

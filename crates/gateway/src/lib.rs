@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod dao;
+pub mod declarative;
 
 /// The version whose interfaces this gateway has; clients decide by it what they may ask for.
 pub const COMPATIBLE_VERSION: &str = "3.9.3";

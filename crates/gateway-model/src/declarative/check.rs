@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::error::{Failure, Tree};
-use super::flatten::{Item, Items};
+use super::flatten::{Item, Items, LISTED};
 use super::kinds::Kinds;
 use super::{Entity, Head, migrate};
 use crate::error::{DaoError, Fields};
@@ -238,6 +238,23 @@ fn taken(kind: &str, field: &str, value: &str) -> String {
     format!("uniqueness violation: '{kind}' entity with {field} set to '{value}' already declared")
 }
 
+/// Shows in the answer about a certificate the server names that stood inside.
+fn show_listed(kinds: &Kinds<'_>, items: &Items, by_kind: &mut [Vec<Entity>]) {
+    let (Some(outer), Some(inner)) = (kinds.find(LISTED.0), kinds.find(LISTED.1)) else { return };
+    let of_kind = |kind| items.all.iter().enumerate().filter(move |(_, item)| item.kind == kind);
+    let places: HashMap<usize, usize> = of_kind(outer).enumerate().map(|(place, (index, _))| (index, place)).collect();
+    for (at, (_, item)) in of_kind(inner).enumerate() {
+        let Some(place) = item.parent.and_then(|(parent, _)| places.get(&parent)) else { continue };
+        let shown = Value::Object(by_kind[inner][at].document.clone());
+        let entity = &mut by_kind[outer][*place];
+        let given = entity.given.get_or_insert_with(|| entity.document.clone());
+        match given.entry(LISTED.1).or_insert_with(|| Value::Array(Vec::new())) {
+            Value::Array(list) => list.push(shown),
+            other => *other = Value::Array(vec![shown]),
+        }
+    }
+}
+
 /// Brings documents into their stored form, kind by kind.
 fn finish(
     kinds: &Kinds<'_>,
@@ -261,12 +278,15 @@ fn finish(
                 Ok(_) => {}
                 Err(error) => {
                     let mut tree = Tree::default();
-                    items.place(kinds, Some((index, "")), &mut tree).add(Value::Object(error.fields().unwrap_or_default()));
+                    items
+                        .place(kinds, Some((index, "")), &mut tree)
+                        .add(Value::Object(error.fields().unwrap_or_default()));
                     return Err(Failure { tree, ids: Vec::new() });
                 }
             }
         }
         by_kind[item.kind].push(entity);
     }
+    show_listed(kinds, items, &mut by_kind);
     Ok(by_kind.into_iter().flatten().collect())
 }

@@ -24,7 +24,8 @@ pub fn export<'a>(registry: &Registry, documents: impl IntoIterator<Item = (&'a 
         let document = without_defaults_of_null(kind.entity.view(&document), document.clone());
         lists[at].push(Value::Object(document));
     }
-    let mut config = Map::from_iter([("_format_version".to_owned(), json!("3.0")), ("_transform".to_owned(), json!(false))]);
+    let mut config =
+        Map::from_iter([("_format_version".to_owned(), json!("3.0")), ("_transform".to_owned(), json!(false))]);
     for (at, list) in lists.into_iter().enumerate().filter(|(_, list)| !list.is_empty()) {
         config.insert(kinds.get(at).name.to_owned(), Value::Array(list));
     }

@@ -9,6 +9,9 @@ use crate::error::Fields;
 
 const EXPECTED_ARRAY: &str = "expected an array";
 
+/// A kind whose documents show those of another one that stood inside. Those get no ids from their names.
+pub(super) const LISTED: (&str, &str) = ("certificates", "snis");
+
 /// An entity as it was given, apart from what stood inside.
 #[derive(Debug)]
 pub(super) struct Item {
@@ -96,7 +99,11 @@ impl Items {
                         Value::Array(list) if list.is_empty() => {
                             self.add(kinds, (kind, at), Map::new(), parent, tree);
                         }
-                        _ => self.place(kinds, parent, tree).field(kinds.get(kind).name).item(at).set_text("expected a record"),
+                        _ => self
+                            .place(kinds, parent, tree)
+                            .field(kinds.get(kind).name)
+                            .item(at)
+                            .set_text("expected a record"),
                     }
                 }
             }
@@ -162,7 +169,8 @@ impl Items {
             return (id.as_str().unwrap_or_default().to_owned(), false);
         }
         let around = parent.map(|(index, field)| (field, self.all[index].id.as_str()));
-        let derived = ids::derived(schema, given, around);
+        let listed = parent.is_some_and(|(index, _)| (kinds.get(self.all[index].kind).name, schema.name) == LISTED);
+        let derived = if listed { None } else { ids::derived(schema, given, around) };
         let found = derived.is_some();
         let id = derived.unwrap_or_else(|| {
             let around = around.map(|(_, id)| id);

@@ -34,7 +34,7 @@ pub fn read_text(text: &str) -> Result<Map<String, Value>, ConfigError> {
     }
     match serde_norway::from_str(text) {
         Ok(yaml) => object(yaml),
-        Err(error) => Err(failed(&yaml_error(&error))),
+        Err(error) => Err(failed(&yaml_error(text, &error))),
     }
 }
 
@@ -51,13 +51,17 @@ fn failed(why: &str) -> ConfigError {
     ConfigError::text("error", &format!("failed parsing declarative configuration: {why}"))
 }
 
-/// `line:column: what`
-fn yaml_error(error: &serde_norway::Error) -> String {
-    let text = error.to_string();
-    let what = text.split(" at line ").next().unwrap_or(&text);
+/// `line:column: what`, with the place of the last word before the text stops to make sense.
+fn yaml_error(text: &str, error: &serde_norway::Error) -> String {
+    let message = error.to_string();
+    let what = message.split(" at line ").next().unwrap_or(&message);
     let what = what.split(", while").next().unwrap_or(what);
-    match error.location() {
-        Some(at) => format!("{}:{}: {what}", at.line(), at.column()),
-        None => what.to_owned(),
-    }
+    let Some(at) = error.location() else { return what.to_owned() };
+    let before = text.get(..at.index().min(text.len())).unwrap_or(text).trim_end();
+    let separates = |c: char| c.is_whitespace() || "[]{},:".contains(c);
+    let start = before.rfind(separates).map_or(0, |separator| separator + 1).min(before.len().saturating_sub(1));
+    let line_start = before.get(..start).and_then(|text| text.rfind('\n')).map_or(0, |at| at + 1);
+    let line = before[..line_start].matches('\n').count() + 1;
+    let column = before.get(line_start..start).unwrap_or_default().chars().count() + 1;
+    format!("{line}:{column}: {what}")
 }

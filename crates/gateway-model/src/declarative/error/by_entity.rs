@@ -90,9 +90,9 @@ fn add_entity(kinds: &Kinds<'_>, at: usize, mut entity: Map<String, Value>, erro
     if key.is_some() {
         entry["entity_id"] = entity["id"].clone();
     }
-    if let Some(Value::Array(tags)) = entity.get("tags").filter(|tags| {
-        tags.as_array().is_some_and(|tags| tags.iter().all(Value::is_string))
-    }) {
+    if let Some(Value::Array(tags)) =
+        entity.get("tags").filter(|tags| tags.as_array().is_some_and(|tags| tags.iter().all(Value::is_string)))
+    {
         entry["entity_tags"] = json!(tags);
     }
     entry["entity"] = Value::Object(entity);

@@ -1,0 +1,128 @@
+//! What a call of `/config` brings.
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use gateway_model::declarative::{self, ConfigError};
+use gateway_model::error::Fields;
+use serde_json::Value;
+
+/// The most parts of a form that are looked at.
+const MAX_PARTS: usize = 1000;
+
+/// A configuration and what to do with it.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) config: Config,
+    /// Do nothing if it is in force already.
+    pub(super) check_hash: bool,
+    /// Report errors by entity too.
+    pub(super) flatten_errors: bool,
+}
+
+/// How the configuration came.
+#[derive(Debug)]
+pub(super) enum Config {
+    Document(Fields, String),
+    Text(String),
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(super) enum BadRequest {
+    NotJson,
+    Missing,
+}
+
+impl Request {
+    /// Reads a body of this type, and the URL's arguments.
+    pub(super) fn read(
+        content_type: Option<&str>,
+        body: &Bytes,
+        query: &[(String, String)],
+    ) -> Result<Self, BadRequest> {
+        let kind = content_type.unwrap_or_default();
+        let arguments = query.iter().map(|(name, value)| (name.clone(), Value::String(value.clone())));
+        let mut params: Fields = arguments.collect();
+        if kind.to_ascii_lowercase().starts_with("application/json") {
+            match serde_json::from_slice(body) {
+                Ok(Value::Object(document)) => params.extend(document),
+                Ok(Value::Array(_)) => {}
+                _ => return Err(BadRequest::NotJson),
+            }
+        } else if kind.starts_with("multipart/form-data") {
+            params.extend(multipart(kind, body));
+        } else if kind.starts_with("application/x-www-form-urlencoded") {
+            let pairs = form_urlencoded::parse(body).into_owned().take(MAX_PARTS);
+            params.extend(pairs.map(|(name, value)| (name, Value::String(value))));
+        }
+        let check_hash = params.shift_remove("check_hash").is_some_and(|value| is_one(&value));
+        let flatten_errors = params.shift_remove("flatten_errors").is_some_and(|value| is_truthy(&value));
+        let text = || String::from_utf8_lossy(body).into_owned();
+        let config = if params.contains_key("_format_version") {
+            let hash = declarative::hash_of_text(&text());
+            Config::Document(params, hash)
+        } else {
+            match params.shift_remove("config").filter(|config| !config.is_null()) {
+                Some(Value::String(text)) => Config::Text(text),
+                Some(other) => Config::Text(other.to_string()),
+                None if body.is_empty() => return Err(BadRequest::Missing),
+                None => Config::Text(text()),
+            }
+        };
+        Ok(Self { config, check_hash, flatten_errors })
+    }
+}
+
+impl Config {
+    /// The hash by which it can be told that it is in force already; only texts have one.
+    pub(super) fn hash(&self) -> Option<String> {
+        match self {
+            Self::Document(..) => None,
+            Self::Text(text) => Some(declarative::hash_of_text(text)),
+        }
+    }
+
+    pub(super) fn read(self) -> Result<(Fields, String), ConfigError> {
+        match self {
+            Self::Document(document, hash) => Ok((document, hash)),
+            Self::Text(text) => Ok((declarative::read_text(&text)?, declarative::hash_of_text(&text))),
+        }
+    }
+}
+
+fn is_one(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text == "1",
+        value => value.as_f64() == Some(1.0),
+    }
+}
+
+fn is_truthy(value: &Value) -> bool {
+    match value {
+        Value::Bool(flag) => *flag,
+        Value::String(text) => ["true", "1", "on", "yes"].contains(&text.to_ascii_lowercase().as_str()),
+        value => is_one(value),
+    }
+}
+
+/// The parts of a form as texts; none when it is malformed.
+fn multipart(kind: &str, body: &Bytes) -> Fields {
+    let Ok(boundary) = multer::parse_boundary(kind) else { return Fields::new() };
+    let body = body.clone();
+    let chunks = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
+    let mut form = multer::Multipart::new(chunks, boundary);
+    let read = async {
+        let mut parts = Fields::new();
+        while let Ok(Some(part)) = form.next_field().await {
+            let Some(name) = part.name().map(str::to_owned) else { continue };
+            let Ok(content) = part.bytes().await else { break };
+            parts.insert(name, Value::String(String::from_utf8_lossy(&content).into_owned()));
+            if parts.len() >= MAX_PARTS {
+                break;
+            }
+        }
+        parts
+    };
+    // All of it is in memory, so nothing is waited for.
+    read.now_or_never().unwrap_or_default()
+}
