@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use jiff::Timestamp;
 pub type Revision = u64;
 
 /// Who a record is.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug)]
 pub struct Key {
     /// The collection.
     pub collection: Arc<str>,
@@ -37,6 +38,12 @@ impl PartialEq for Key {
 }
 
 impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.collection, &self.scope, &self.name).hash(state);
+    }
+}
 
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
