@@ -129,7 +129,8 @@ pub struct Compiler {
 impl Compiler {
     /// A compiler without documents.
     pub fn new(surroundings: Surroundings) -> Self {
-        let Surroundings { settings, node, definitions, names, certificates, default_identity, probe_tls } = surroundings;
+        let Surroundings { settings, node, definitions, names, certificates, default_identity, probe_tls } =
+            surroundings;
         let mut collections = HashMap::new();
         for definition in &definitions {
             for collection in definition.collections() {
@@ -218,8 +219,7 @@ impl Compiler {
             Change::Put { id, document, expires_ms, .. } => {
                 let document: serde_json::Value =
                     serde_json::from_str(document).map_err(|error| change.problem(error))?;
-                let parsed =
-                    definition.credential(collection, &document).map_err(|reason| change.problem(reason))?;
+                let parsed = definition.credential(collection, &document).map_err(|reason| change.problem(reason))?;
                 let consumer = document.pointer("/consumer/id").and_then(serde_json::Value::as_str).map(Id::from);
                 directory.put_credential(
                     collection,
@@ -274,8 +274,12 @@ impl Compiler {
                 (Some(route), Some(key)) if enabled => {
                     let service = service.and_then(|service| self.services.number(&service));
                     let chain = self.chains.number(&key).expect("a chain in use has its place");
-                    let runtime = Arc::new(RouteRuntime::new(route, service, chain));
-                    changes.push(gateway_router::Change::Put(runtime.spec(), runtime));
+                    let runtime = Arc::new(RouteRuntime::new(route, service, chain, self.settings.router_flavor));
+                    if runtime.is_http {
+                        changes.push(gateway_router::Change::Put(runtime.spec(), runtime));
+                    } else {
+                        changes.push(gateway_router::Change::Remove(Arc::clone(id)));
+                    }
                 }
                 _ => changes.push(gateway_router::Change::Remove(Arc::clone(id))),
             }

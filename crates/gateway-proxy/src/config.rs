@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use engine::balance::{GroupStatus, MarkError};
 use engine::dns::Names;
-use engine::tls::client::{ClientIdentity, Configurations, Settings as TlsSettings, Verify, server_name};
 use engine::tls::Alpn;
+use engine::tls::client::{ClientIdentity, Configurations, Settings as TlsSettings, Verify, server_name};
 use engine::upstream::{Endpoint, TlsClient};
-use gateway_model::typed::{Protocol, Route, Service};
-use gateway_router::Router;
+use gateway_model::typed::{Endpoint as RouteEnd, Protocol, Route, Service};
+use gateway_router::path::Handling;
+use gateway_router::{Flavor, RouteSpec, Router};
 
 use crate::directory::Directory;
 use crate::pdk::{Node, Table, Target};
@@ -84,6 +85,10 @@ pub(crate) struct RouteRuntime {
     pub(crate) https_only: Option<u16>,
     /// Which kinds of gRPC it serves, if it serves no plain HTTP.
     pub(crate) grpc: Option<Grpc>,
+    /// How its service's path and the request's are put together.
+    pub(crate) handling: Handling,
+    /// Whether HTTP requests can match it at all.
+    pub(crate) is_http: bool,
 }
 
 /// Which kinds of gRPC.
@@ -94,18 +99,51 @@ pub(crate) struct Grpc {
 }
 
 impl RouteRuntime {
-    pub(crate) fn new(document: Arc<Route>, service: Option<usize>, chain: usize) -> Self {
+    pub(crate) fn new(document: Arc<Route>, service: Option<usize>, chain: usize, flavor: Flavor) -> Self {
         let has = |protocol| document.protocols.contains(&protocol);
-        let https_only = (has(Protocol::Https) && !has(Protocol::Http))
-            .then(|| document.https_redirect_status_code.unwrap_or(426));
+        let https_only =
+            (has(Protocol::Https) && !has(Protocol::Http)).then(|| document.https_redirect_status_code.unwrap_or(426));
         let grpc = (has(Protocol::Grpc) || has(Protocol::Grpcs)).then(|| Grpc { tls_only: !has(Protocol::Grpc) });
         let grpc = grpc.filter(|_| !has(Protocol::Http) && !has(Protocol::Https));
-        Self { https_only, grpc, document, service, chain }
+        let v1 = flavor == Flavor::Traditional && document.path_handling.as_deref() == Some("v1");
+        let is_http = document
+            .protocols
+            .iter()
+            .any(|of| matches!(of, Protocol::Http | Protocol::Https | Protocol::Grpc | Protocol::Grpcs));
+        let handling = if v1 { Handling::V1 } else { Handling::V0 };
+        Self { https_only, grpc, handling, is_http, document, service, chain }
     }
 
     /// What the router needs to know.
-    pub(crate) fn spec(&self) -> gateway_router::RouteSpec {
-        gateway_router::RouteSpec
+    pub(crate) fn spec(&self) -> RouteSpec {
+        let route = &*self.document;
+        let ends = |ends: &[RouteEnd]| ends.iter().map(|end| (end.ip.clone(), end.port)).collect();
+        RouteSpec {
+            id: Arc::clone(&route.id),
+            created_at: route.created_at.unwrap_or(0.0),
+            methods: route.methods.clone(),
+            hosts: route.hosts.clone(),
+            paths: route.paths.clone(),
+            headers: route.headers.iter().map(|(name, values)| (Arc::clone(name), values.clone())).collect(),
+            snis: route.snis.clone(),
+            sources: ends(&route.sources),
+            destinations: ends(&route.destinations),
+            regex_priority: route.regex_priority.unwrap_or(0),
+            expression: route.expression.clone(),
+            priority: route.priority.unwrap_or(0),
+            only_tls: self.only_tls(),
+        }
+    }
+
+    /// A route of one of the two schemes only; one for TLS alone is matched without, to tell the client.
+    fn only_tls(&self) -> Option<bool> {
+        let protocols = &self.document.protocols;
+        if matches!(protocols.as_slice(), [Protocol::Https]) {
+            return None;
+        }
+        let plain = protocols.iter().any(|protocol| matches!(protocol, Protocol::Http | Protocol::Grpc));
+        let tls = protocols.iter().any(|protocol| matches!(protocol, Protocol::Https | Protocol::Grpcs));
+        (plain != tls).then_some(tls)
     }
 }
 
@@ -217,10 +255,8 @@ pub(crate) fn tls_settings(
             Verify::Off
         },
         identity: identity.or_else(|| {
-            default_identity.map(|(certificate, key)| ClientIdentity {
-                certificate: certificate.as_str().into(),
-                key: key.clone(),
-            })
+            default_identity
+                .map(|(certificate, key)| ClientIdentity { certificate: certificate.as_str().into(), key: key.clone() })
         }),
         alpn: if document.protocol == Protocol::Grpcs { Alpn::Http2 } else { Alpn::Http1 },
     }
@@ -228,7 +264,11 @@ pub(crate) fn tls_settings(
 
 /// `host`, or `host:port` where the port is not the scheme's usual one.
 pub(crate) fn authority(host: &str, port: u16, tls: bool) -> Box<[u8]> {
-    if port == if tls { 443 } else { 80 } { host.as_bytes().into() } else { format!("{host}:{port}").into_bytes().into() }
+    if port == if tls { 443 } else { 80 } {
+        host.as_bytes().into()
+    } else {
+        format!("{host}:{port}").into_bytes().into()
+    }
 }
 
 pub(crate) fn without_port(host: &str) -> &str {

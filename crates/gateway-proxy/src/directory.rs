@@ -45,7 +45,7 @@ impl Directory {
         credential.expires_ms.is_none_or(|at| at > now_ms()).then_some(credential)
     }
 
-    /// The credentials of `collection` that belong to `consumer`; may include expired ones.
+    /// The credentials of `collection` that belong to `consumer`, by id; may include expired ones.
     pub fn credentials_of(&self, collection: &str, consumer: &str) -> &[Arc<Credential>] {
         self.collection(collection).and_then(|of| of.by_consumer.get(consumer)).map_or(&[], |credentials| credentials)
     }
@@ -85,8 +85,9 @@ impl Directory {
         }
         if let Some(consumer) = &credential.consumer {
             let others = of.by_consumer.get(consumer).map_or(&[][..], |credentials| credentials);
-            let all = others.iter().chain([&credential]).map(Arc::clone).collect();
-            of.by_consumer.insert(Arc::clone(consumer), all);
+            let mut all = others.to_vec();
+            all.insert(all.partition_point(|other| other.id < credential.id), Arc::clone(&credential));
+            of.by_consumer.insert(Arc::clone(consumer), all.into());
         }
     }
 

@@ -273,8 +273,8 @@ fn client_end(peer: &Peer) -> std::net::SocketAddr {
 }
 
 fn protocol(peer: &Peer, request: &RequestHead) -> Protocol {
-    let grpc = peer.http2
-        && request.headers.get("content-type").is_some_and(|value| value.starts_with(b"application/grpc"));
+    let grpc =
+        peer.http2 && request.headers.get("content-type").is_some_and(|value| value.starts_with(b"application/grpc"));
     match (grpc, peer.tls.is_some()) {
         (true, true) => Protocol::Grpcs,
         (true, false) => Protocol::Grpc,
@@ -294,5 +294,10 @@ fn tls(peer: &Peer) -> Option<Arc<Tls>> {
 
 /// What stands where a head was taken out.
 fn blank() -> RequestHead {
-    RequestHead { method: Method::Get, target: Vec::new(), version: engine::message::Version::Http11, headers: engine::headers::Headers::new() }
+    RequestHead {
+        method: Method::Get,
+        target: Vec::new(),
+        version: engine::message::Version::Http11,
+        headers: engine::headers::Headers::new(),
+    }
 }

@@ -8,7 +8,6 @@ mod context;
 mod credential;
 mod node;
 mod outcome;
-mod table;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -21,9 +20,9 @@ pub use context::{BodyError, Client, Context, ErrorFormat, RequestBody, RequestI
 pub use credential::{Authenticated, Credential, Parsed};
 pub use engine::headers::{self, Headers};
 pub use engine::message::{Method, RequestHead, ResponseHead, Version};
+pub use gateway_router::Table;
 pub use node::{Environment, Node};
 pub use outcome::{Latencies, Outcome, Source, Try};
-pub use table::Table;
 
 pub use crate::directory::Directory;
 

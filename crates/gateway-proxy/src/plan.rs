@@ -58,10 +58,7 @@ impl Slot {
     }
 
     fn is_empty(&self) -> bool {
-        self.closest.is_empty()
-            && self.route_and_service.is_none()
-            && self.consumer.is_none()
-            && self.general.is_none()
+        self.closest.is_empty() && self.route_and_service.is_none() && self.consumer.is_none() && self.general.is_none()
     }
 }
 

@@ -62,7 +62,12 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             router_flavor: Flavor::TraditionalCompatible,
-            headers: AddedHeaders { server_tokens: true, latency_tokens: true, upstream_status: false, request_id: true },
+            headers: AddedHeaders {
+                server_tokens: true,
+                latency_tokens: true,
+                upstream_status: false,
+                request_id: true,
+            },
             request_id_upstream: true,
             allow_debug_header: false,
             trusted_ips: Vec::new(),

@@ -85,7 +85,19 @@ impl Upstreams {
         let before = self.kept.remove(&document.id);
         let next = match &before {
             Some(kept) => kept.balancer.load().rebuild(&group, now),
-            None => Balancer::new(&group, Some(Arc::new(|event| info!(upstream = &*event.group, target = &*event.target, port = event.port, healthy = event.healthy, "Target's health changed"))), now),
+            None => Balancer::new(
+                &group,
+                Some(Arc::new(|event| {
+                    info!(
+                        upstream = &*event.group,
+                        target = &*event.target,
+                        port = event.port,
+                        healthy = event.healthy,
+                        "Target's health changed"
+                    )
+                })),
+                now,
+            ),
         };
         let (balancer, published, probing) = match before {
             Some(kept) => (kept.balancer, kept.published, kept.probing),
@@ -110,7 +122,12 @@ impl Upstreams {
         }
         let kept = Kept { balancer: Arc::clone(&balancer), published, probing: probing || wanted, _follower: follower };
         self.kept.insert(Arc::clone(&document.id), kept);
-        UpstreamRuntime { balancer, hashing: Hashing::of(document), host_header: document.host_header.clone(), identity }
+        UpstreamRuntime {
+            balancer,
+            hashing: Hashing::of(document),
+            host_header: document.host_header.clone(),
+            identity,
+        }
     }
 
     /// Forgets an upstream, with its probes.

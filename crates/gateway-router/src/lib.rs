@@ -1,1 +1,16 @@
-//! To be filled.
+//! Which route a request takes: the language of expressions, the fields of routes, how they rank, and an index that
+//! makes a match cost the same for one route and for a hundred thousand. Pure: no I/O, no clock.
+
+pub mod expression;
+mod matcher;
+pub mod path;
+mod rank;
+mod request;
+mod router;
+mod spec;
+mod table;
+
+pub use request::{Headers, Request, same_name};
+pub use router::{Matched, Router};
+pub use spec::{Change, Flavor, RouteError, RouteSpec};
+pub use table::Table;

@@ -3,9 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use gateway_model::typed::{
-    CaCertificate, Certificate, Plugin, Route, Service, Sni, Target, Upstream,
-};
+use gateway_model::typed::{CaCertificate, Certificate, Plugin, Route, Service, Sni, Target, Upstream};
 use serde::de::DeserializeOwned;
 
 use super::{Change, Problem};

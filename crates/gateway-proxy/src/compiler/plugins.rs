@@ -59,9 +59,9 @@ impl Compiler {
         }
         dirty.routes.extend(scopes.into_iter().filter_map(|scope| scope.route));
         // A route that was named by a plugin may have gone with it.
-        dirty.routes.retain(|route| {
-            self.documents.routes.contains_key(route) || self.chain_of_route.contains_key(route)
-        });
+        dirty
+            .routes
+            .retain(|route| self.documents.routes.contains_key(route) || self.chain_of_route.contains_key(route));
     }
 
     fn instance(&self, document: &Document, definition: &dyn Definition) -> Instance {
@@ -75,7 +75,12 @@ impl Compiler {
             consumer: id_of(&document.consumer),
         };
         let plugin = definition.compile(&document.config, &environment).unwrap_or_else(|reason| {
-            error!(plugin = definition.name(), id = &*document.id, reason, "Plugin refuses requests: it has no use for its configuration");
+            error!(
+                plugin = definition.name(),
+                id = &*document.id,
+                reason,
+                "Plugin refuses requests: it has no use for its configuration"
+            );
             Arc::new(Refusing)
         });
         Instance::new(definition.name(), plugin, &document.protocols)

@@ -43,7 +43,9 @@ impl Compiler {
             let targets = self.documents.targets_of_upstream.get(&id).into_iter().flatten();
             let mut targets: Vec<_> =
                 targets.filter_map(|target| self.documents.targets.get(target)).map(Arc::clone).collect();
-            targets.sort_by(|a, b| a.created_at.unwrap_or(0.0).total_cmp(&b.created_at.unwrap_or(0.0)).then_with(|| a.id.cmp(&b.id)));
+            targets.sort_by(|a, b| {
+                a.created_at.unwrap_or(0.0).total_cmp(&b.created_at.unwrap_or(0.0)).then_with(|| a.id.cmp(&b.id))
+            });
             if let Some(certificate) = &document.client_certificate
                 && !self.documents.certificates.contains_key(&certificate.id)
             {
@@ -60,9 +62,8 @@ impl Compiler {
         let mut table = CertificateTable::new(self.default_identity.clone());
         for sni in self.documents.snis.values() {
             let Some(document) = self.documents.certificates.get(&sni.certificate.id) else { continue };
-            let added = server_identity(document).and_then(|identity| {
-                table.insert(&sni.name, identity).map_err(|error| error.to_string())
-            });
+            let added = server_identity(document)
+                .and_then(|identity| table.insert(&sni.name, identity).map_err(|error| error.to_string()));
             if let Err(reason) = added {
                 problems.push(problem("snis", &sni.id, reason));
             }
@@ -77,7 +78,8 @@ impl Compiler {
 }
 
 fn server_identity(document: &Document) -> Result<ServerIdentity, String> {
-    let read = |cert: &str, key: &base::Secret| Certificate::from_pem(cert, key.expose()).map_err(|error| error.to_string());
+    let read =
+        |cert: &str, key: &base::Secret| Certificate::from_pem(cert, key.expose()).map_err(|error| error.to_string());
     let alternative = match document.cert_alt.as_deref().zip(document.key_alt.as_ref()) {
         Some((cert, key)) => Some(read(cert, key)?),
         None => None,

@@ -14,9 +14,12 @@ pub(super) fn protocol(routed: &Routed<'_>, context: &mut Context) -> Option<Ans
     }
     let grpc = route.grpc?;
     if !matches!(context.request.version, engine::message::Version::Http2) {
-        return Some(Answer::message(426, "Please use HTTP2 protocol").with("Connection", "Upgrade").with("Upgrade", "HTTP/2"));
+        return Some(
+            Answer::message(426, "Please use HTTP2 protocol").with("Connection", "Upgrade").with("Upgrade", "HTTP/2"),
+        );
     }
-    let is_grpc = context.request.headers.get("content-type").is_some_and(|value| value.starts_with(b"application/grpc"));
+    let is_grpc =
+        context.request.headers.get("content-type").is_some_and(|value| value.starts_with(b"application/grpc"));
     if !is_grpc {
         return Some(Answer::message(415, "Non-gRPC request matched gRPC route"));
     }

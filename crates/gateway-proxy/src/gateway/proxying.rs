@@ -34,16 +34,13 @@ impl Gateway {
         trail: &mut Trail,
     ) {
         let upstream = config.upstream_named(&context.target.host);
-        let hash = upstream.and_then(|upstream| upstream.hashing.as_ref()).map(|hashing| {
-            hashing.hash(context, || uuid::Uuid::new_v4().to_string())
-        });
+        let hash = upstream
+            .and_then(|upstream| upstream.hashing.as_ref())
+            .map(|hashing| hashing.hash(context, || uuid::Uuid::new_v4().to_string()));
         let logged = phases::have_log(collected) || self.access_log.is_some();
         let original = logged.then(|| context.request.headers.clone());
-        let timeouts = Timeouts {
-            connect: service.connect_timeout,
-            write: service.write_timeout,
-            read: service.read_timeout,
-        };
+        let timeouts =
+            Timeouts { connect: service.connect_timeout, write: service.write_timeout, read: service.read_timeout };
         let body = context.replaced_body.take();
         let upgrade = exchange.wants_upgrade() && is_websocket(&context.request);
 
@@ -78,7 +75,9 @@ impl Gateway {
                         None => Upload::Client,
                     };
                     let sent = exchange.send(&mut connection, request, upload, &timeouts).await;
-                    sent.map(|responded| (connection, responded)).map_err(|error| (error, reused)).map(|ok| (ok, reused))
+                    sent.map(|responded| (connection, responded))
+                        .map_err(|error| (error, reused))
+                        .map(|ok| (ok, reused))
                 }
                 Err(error) => Err((error, false)),
             };

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::config::{Config, RouteRuntime, ServiceRuntime};
+use engine::headers::Headers;
+use gateway_router::{Request, path};
+use smallvec::SmallVec;
+
+use crate::config::{Config, RouteRuntime, ServiceRuntime, without_port};
 use crate::pdk::Context;
 
 /// A request that a route matched.
@@ -14,6 +18,65 @@ pub(super) struct Routed<'a> {
 }
 
 /// Finds the route, and notes in the context what follows from it.
-pub(super) fn route<'a>(_config: &'a Config, _context: &mut Context) -> Option<Routed<'a>> {
-    None
+pub(super) fn route<'a>(config: &'a Config, context: &mut Context) -> Option<Routed<'a>> {
+    let raw = path_of(context.request.path());
+    let normal = path::normalize(raw);
+    let host: SmallVec<[u8; 64]> = context
+        .request
+        .headers
+        .get_str("host")
+        .map(|host| without_port(host).bytes().map(|byte| byte.to_ascii_lowercase()).collect())
+        .unwrap_or_default();
+    let request = Request {
+        method: context.request.method.as_str(),
+        host: &host,
+        path: &normal,
+        query: context.request.query().unwrap_or_default(),
+        headers: &Fields(&context.request.headers),
+        tls: context.client.tls.is_some(),
+        sni: context.client.tls.as_ref().and_then(|tls| tls.sni.as_deref()),
+        source: std::net::SocketAddr::new(context.client.ip, context.client.port),
+        destination: context.client.local,
+    };
+    let matched = config.router.find(&request)?;
+    let route: &RouteRuntime = matched.payload;
+    let service = route.service.and_then(|at| config.services.get(at)?.clone());
+    let strip = matched.captured.path.filter(|_| route.document.strip_path);
+    let prefix = strip.map(|length| normal[..length.min(normal.len())].to_vec());
+
+    if let Some(service) = &service {
+        let target = &mut context.target;
+        // A route without paths that strips takes nothing away.
+        let strip = strip.or(route.document.strip_path.then_some(0));
+        path::upstream_path(&service.path, &normal, strip, route.handling, &mut target.path);
+        target.query.clear();
+        if let Some(mark) = memchr::memchr(b'?', &context.request.target) {
+            target.query.extend_from_slice(&context.request.target[mark..]);
+        }
+        target.tls = service.tls;
+        target.host = Arc::clone(&service.document.host);
+        target.port = service.document.port;
+        context.service = Some(Arc::clone(&service.document));
+    }
+    context.captures = matched.captured.groups;
+    context.route = Some(Arc::clone(&route.document));
+    Some(Routed { route, service, prefix })
+}
+
+/// The path of a target, which may be a whole URL.
+pub(super) fn path_of(target: &[u8]) -> &[u8] {
+    if target.starts_with(b"/") {
+        return target;
+    }
+    let after_scheme = memchr::memmem::find(target, b"://").map_or(target, |at| &target[at + 3..]);
+    memchr::memchr(b'/', after_scheme).map_or(b"/", |at| &after_scheme[at..])
+}
+
+/// The request's fields as routes ask for them.
+struct Fields<'a>(&'a Headers);
+
+impl gateway_router::Headers for Fields<'_> {
+    fn any(&self, name: &str, visit: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.0.iter().any(|(field, value)| gateway_router::same_name(field, name.as_bytes()) && visit(value))
+    }
 }

@@ -10,7 +10,11 @@ use gateway_model::typed::{ActiveChecks, Target, Thresholds as Counts, Upstream}
 use super::Resolved;
 
 /// The group of an upstream, with its targets as they resolve now.
-pub(super) fn group(document: &Upstream, targets: &[Arc<Target>], resolved: impl Fn(&str, u16, u32) -> Resolved) -> Group {
+pub(super) fn group(
+    document: &Upstream,
+    targets: &[Arc<Target>],
+    resolved: impl Fn(&str, u16, u32) -> Resolved,
+) -> Group {
     let algorithm = match document.algorithm.as_deref() {
         Some("consistent-hashing") => Algorithm::ConsistentHashing,
         Some("least-connections") => Algorithm::LeastConnections,
@@ -58,9 +62,10 @@ fn active(checks: &ActiveChecks, host: Option<&str>) -> Active {
         _ => ProbeKind::Http,
     };
     let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO);
-    let headers = checks.headers.iter().flat_map(|(name, values)| {
-        values.iter().map(|value| (name.to_string(), value.to_string()))
-    });
+    let headers = checks
+        .headers
+        .iter()
+        .flat_map(|(name, values)| values.iter().map(|value| (name.to_string(), value.to_string())));
     Active {
         kind,
         path: checks.http_path.as_deref().unwrap_or("/").to_owned(),

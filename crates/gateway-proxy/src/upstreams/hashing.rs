@@ -28,8 +28,10 @@ impl Hashing {
     /// What the document says; `None` when nothing is hashed.
     pub(crate) fn of(document: &Upstream) -> Option<Self> {
         let text = |value: &Option<std::sync::Arc<str>>| value.as_deref().unwrap_or_default().into();
-        let input = |what: &Option<_>, header: &Option<_>, query: &Option<_>, capture: &Option<_>| {
-            match Option::as_deref(what).unwrap_or("none") {
+        let input =
+            |what: &Option<_>, header: &Option<_>, query: &Option<_>, capture: &Option<_>| match Option::as_deref(what)
+                .unwrap_or("none")
+            {
                 "consumer" => Input::Consumer,
                 "ip" => Input::Ip,
                 "header" => Input::Header(text(header)),
@@ -38,8 +40,7 @@ impl Hashing {
                 "query_arg" => Input::QueryArg(text(query)),
                 "uri_capture" => Input::UriCapture(text(capture)),
                 _ => Input::None,
-            }
-        };
+            };
         let primary = input(
             &document.hash_on,
             &document.hash_on_header,

@@ -1,0 +1,307 @@
+//! One route, ready to be asked whether it matches.
+
+use std::sync::Arc;
+
+use regex::bytes::Regex;
+
+use crate::expression::{Captured, Expression, Ip, groups, regex};
+use crate::rank::{self, Paths, Rank};
+use crate::request::Request;
+use crate::spec::{Flavor, RouteError, RouteSpec};
+
+/// A route.
+#[derive(Debug)]
+pub(crate) struct Matcher<T> {
+    pub(crate) spec: RouteSpec,
+    pub(crate) payload: T,
+    pub(crate) placements: Vec<Placement>,
+    criteria: Criteria,
+}
+
+/// Where in the index a route, or a part of it, is looked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Placement {
+    pub(crate) rank: Rank,
+    pub(crate) host: HostKey,
+    /// The port the request must have arrived at.
+    pub(crate) port: Option<u16>,
+    /// How the path must begin.
+    pub(crate) prefix: Option<Box<[u8]>>,
+    /// Which of the patterns must match as well.
+    pub(crate) regex: Option<usize>,
+}
+
+/// The host a request must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum HostKey {
+    Any,
+    Exact(Box<[u8]>),
+    /// How it ends, with the dot.
+    Suffix(Box<[u8]>),
+    /// How it begins, with the dot.
+    Prefix(Box<[u8]>),
+}
+
+#[derive(Debug)]
+enum Criteria {
+    Expression(Expression),
+    Fields(Box<Fields>),
+}
+
+#[derive(Debug)]
+struct Fields {
+    methods: Vec<Arc<str>>,
+    headers: Vec<(Arc<str>, Vec<Value>)>,
+    snis: Vec<HostKey>,
+    sources: Vec<(Option<Ip>, Option<u16>)>,
+    destinations: Vec<(Option<Ip>, Option<u16>)>,
+    regexes: Vec<Regex>,
+    only_tls: Option<bool>,
+}
+
+/// A value of a header.
+#[derive(Debug)]
+enum Value {
+    /// In lower case.
+    Exact(Box<str>),
+    Regex(Regex),
+}
+
+impl<T> Matcher<T> {
+    pub(crate) fn new(flavor: Flavor, spec: RouteSpec, payload: T) -> Result<Self, RouteError> {
+        if let Some(text) = spec.expression.as_ref().filter(|_| flavor == Flavor::Expressions) {
+            let expression = Expression::parse(text)?;
+            let required = expression.required();
+            let placement = Placement {
+                rank: rank::of_expression(&spec),
+                host: required.host.map_or(HostKey::Any, |host| HostKey::Exact(host.as_bytes().into())),
+                port: None,
+                prefix: required.path.map(|path| path.as_bytes().into()),
+                regex: None,
+            };
+            return Ok(Self { placements: vec![placement], criteria: Criteria::Expression(expression), spec, payload });
+        }
+        let mut regexes = Vec::new();
+        let placements = placements(flavor, &spec, &mut regexes)?;
+        let fields = Fields {
+            methods: spec.methods.clone(),
+            headers: spec.headers.iter().map(header).collect::<Result<_, _>>()?,
+            snis: spec.snis.iter().map(|sni| host_key(sni.trim_end_matches('.')).0).collect(),
+            sources: spec.sources.iter().map(address).collect::<Result<_, _>>()?,
+            destinations: spec.destinations.iter().map(address).collect::<Result<_, _>>()?,
+            only_tls: spec.only_tls.filter(|_| flavor == Flavor::Expressions),
+            regexes,
+        };
+        Ok(Self { placements, criteria: Criteria::Fields(Box::new(fields)), spec, payload })
+    }
+
+    /// Whether the request matches; host and prefix have been looked at by the index.
+    pub(crate) fn matches(&self, placement: &Placement, request: &Request<'_>, captured: &mut Captured) -> bool {
+        match &self.criteria {
+            Criteria::Expression(expression) => {
+                *captured = Captured::default();
+                expression.matches(request, captured)
+            }
+            Criteria::Fields(fields) => {
+                if placement.port.is_some_and(|port| port != request.destination.port()) || !fields.match_rest(request)
+                {
+                    return false;
+                }
+                match placement.regex {
+                    None => {
+                        captured.path = placement.prefix.as_ref().map(|prefix| prefix.len());
+                        captured.groups.clear();
+                        true
+                    }
+                    Some(at) => {
+                        let regex = &fields.regexes[at];
+                        if regex.captures_len() == 1 {
+                            let Some(found) = regex.find(request.path) else { return false };
+                            captured.path = Some(found.end());
+                            captured.groups.clear();
+                            return true;
+                        }
+                        let Some(found) = regex.captures(request.path) else { return false };
+                        captured.path = found.get(0).map(|whole| whole.end());
+                        captured.groups = groups(regex, &found);
+                        true
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Fields {
+    fn match_rest(&self, request: &Request<'_>) -> bool {
+        (self.methods.is_empty() || self.methods.iter().any(|method| **method == *request.method))
+            && self.only_tls.is_none_or(|tls| tls == request.tls)
+            && self.headers.iter().all(|(name, values)| {
+                request.headers.any(name, &mut |value| values.iter().any(|wanted| wanted.accepts(value)))
+            })
+            && self.match_sni(request)
+            && match_address(&self.sources, request.source)
+            && match_address(&self.destinations, request.destination)
+    }
+
+    /// Without TLS the server name counts as right: the request is then told to come over TLS.
+    fn match_sni(&self, request: &Request<'_>) -> bool {
+        if self.snis.is_empty() || !request.tls {
+            return true;
+        }
+        let sni = request.sni.unwrap_or_default().trim_end_matches('.').as_bytes();
+        self.snis.iter().any(|wanted| match wanted {
+            HostKey::Any => true,
+            HostKey::Exact(name) => **name == *sni,
+            HostKey::Suffix(end) => sni.ends_with(end),
+            HostKey::Prefix(start) => sni.starts_with(start),
+        })
+    }
+}
+
+impl Value {
+    fn accepts(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Exact(wanted) => value.eq_ignore_ascii_case(wanted.as_bytes()),
+            Self::Regex(regex) => regex.is_match(&value.to_ascii_lowercase()),
+        }
+    }
+}
+
+fn match_address(wanted: &[(Option<Ip>, Option<u16>)], address: std::net::SocketAddr) -> bool {
+    wanted.is_empty()
+        || wanted.iter().any(|(ip, port)| {
+            ip.is_none_or(|ip| ip.contains(address.ip())) && port.is_none_or(|port| port == address.port())
+        })
+}
+
+/// A route is looked for under each of its hosts and each of its paths. Paths that rank differently get ranks of their
+/// own.
+fn placements(flavor: Flavor, spec: &RouteSpec, regexes: &mut Vec<Regex>) -> Result<Vec<Placement>, RouteError> {
+    let mut groups: Vec<Paths> = Vec::new();
+    let mut paths = Vec::new();
+    for path in &spec.paths {
+        let (group, prefix, pattern) = match path.strip_prefix('~') {
+            None => (Paths::Prefix(path.len()), path.as_bytes().into(), None),
+            Some(text) => {
+                let pattern = regex(&format!("^(?:{text})"))
+                    .map_err(|reason| RouteError::Path { path: path.to_string(), reason })?;
+                regexes.push(pattern);
+                (Paths::Regex, literal_head(text), Some(regexes.len() - 1))
+            }
+        };
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+        paths.push((group, Some(prefix), pattern));
+    }
+    if paths.is_empty() {
+        groups.push(Paths::None);
+        paths.push((Paths::None, None, None));
+    }
+    let split = groups.len() > 1 && flavor != Flavor::Traditional;
+    let hosts: Vec<(HostKey, Option<u16>)> = match spec.hosts.as_slice() {
+        [] => vec![(HostKey::Any, None)],
+        hosts => hosts.iter().map(|host| host_key(host)).collect(),
+    };
+    let mut placements = Vec::with_capacity(hosts.len() * paths.len());
+    for (group, prefix, pattern) in paths {
+        let part = groups.iter().position(|of| *of == group).map(|at| at + 1).filter(|_| split);
+        let rank = rank::of_fields(flavor, spec, group, part);
+        for (host, port) in &hosts {
+            let prefix: Option<Box<[u8]>> = prefix.clone();
+            placements.push(Placement {
+                rank,
+                host: host.clone(),
+                port: *port,
+                prefix: prefix.filter(|prefix| !prefix.is_empty()),
+                regex: pattern,
+            });
+        }
+    }
+    Ok(placements)
+}
+
+/// `Example.com:80`, `*.example.com`, `example.*`
+fn host_key(host: &str) -> (HostKey, Option<u16>) {
+    let host = host.to_ascii_lowercase();
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !name.contains(':') || name.ends_with(']') => match port.parse() {
+            Ok(port) => (name, Some(port)),
+            Err(_) => (&*host, None),
+        },
+        _ => (&*host, None),
+    };
+    let key = if let Some(end) = name.strip_prefix('*') {
+        HostKey::Suffix(end.as_bytes().into())
+    } else if let Some(start) = name.strip_suffix('*') {
+        HostKey::Prefix(start.as_bytes().into())
+    } else {
+        HostKey::Exact(name.as_bytes().into())
+    };
+    (key, port)
+}
+
+fn header((name, values): &(Arc<str>, Vec<Arc<str>>)) -> Result<(Arc<str>, Vec<Value>), RouteError> {
+    let values = values.iter().map(|value| match value.strip_prefix("~*") {
+        None => Ok(Value::Exact(value.to_lowercase().into())),
+        Some(pattern) => match regex(&pattern.to_lowercase()) {
+            Ok(regex) => Ok(Value::Regex(regex)),
+            Err(reason) => Err(RouteError::Header { value: value.to_string(), reason }),
+        },
+    });
+    Ok((Arc::clone(name), values.collect::<Result<_, _>>()?))
+}
+
+fn address((ip, port): &(Option<Arc<str>>, Option<u16>)) -> Result<(Option<Ip>, Option<u16>), RouteError> {
+    let ip = ip.as_ref().map(|ip| Ip::parse(ip).ok_or_else(|| RouteError::Address(ip.to_string()))).transpose()?;
+    Ok((ip, *port))
+}
+
+/// What every text that a pattern matches at its beginning begins with.
+fn literal_head(pattern: &str) -> Box<[u8]> {
+    // A branch outside of groups makes everything optional.
+    if pattern.contains('|') || pattern.starts_with("(?") {
+        return Box::default();
+    }
+    let mut head = Vec::new();
+    let mut rest = pattern.strip_prefix('^').unwrap_or(pattern).chars().peekable();
+    while let Some(character) = rest.next() {
+        let literal = match character {
+            '\\' => match rest.next() {
+                Some(escaped) if escaped.is_ascii_punctuation() => escaped,
+                _ => break,
+            },
+            '.' | '[' | ']' | '(' | ')' | '{' | '}' | '*' | '+' | '?' | '$' | '^' => break,
+            other => other,
+        };
+        // What may be repeated may also be absent.
+        if matches!(rest.peek(), Some('*' | '?' | '{' | '+')) {
+            break;
+        }
+        head.extend_from_slice(literal.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    head.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literal_heads_are_what_every_match_begins_with() {
+        for (pattern, head) in [
+            ("/rx/r1/\\d+", "/rx/r1/"),
+            ("^/a\\.b/(?<x>.*)", "/a.b/"),
+            ("/a?b", "/"),
+            ("/ab*", "/a"),
+            ("/a|/b", ""),
+            ("/(a|b)/c", ""),
+            ("(?i)/a", ""),
+            ("/v{2}", "/"),
+            ("/a$", "/a"),
+        ] {
+            assert_eq!(&*literal_head(pattern), head.as_bytes(), "{pattern}");
+        }
+    }
+}

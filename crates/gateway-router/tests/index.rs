@@ -1,0 +1,169 @@
+//! The index finds what asking every route in order of rank would find, and a changed router is the one that would be
+//! built anew.
+
+use std::sync::Arc;
+
+use gateway_router::{Change, Flavor, Headers, Request, RouteSpec, Router};
+use proptest::prelude::*;
+
+struct Fields(Vec<(&'static str, &'static str)>);
+
+impl Headers for Fields {
+    fn any(&self, name: &str, visit: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.0.iter().any(|(key, value)| key.eq_ignore_ascii_case(name) && visit(value.as_bytes()))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Call {
+    method: &'static str,
+    host: &'static str,
+    path: &'static str,
+    headers: Vec<(&'static str, &'static str)>,
+    tls: bool,
+}
+
+fn some_of(all: &'static [&'static str], most: usize) -> impl Strategy<Value = Vec<Arc<str>>> {
+    proptest::sample::subsequence(all, 0..=most).prop_map(|texts| texts.into_iter().map(Arc::from).collect())
+}
+
+fn spec() -> impl Strategy<Value = RouteSpec> {
+    const HOSTS: &[&str] = &["a.com", "b.a.com", "*.a.com", "*.com", "a.*", "b.*", "a.com:8000", "a.com:1"];
+    const PATHS: &[&str] =
+        &["/", "/a", "/a/b", "/ab", "/b", "~/a/\\d+", "~/(?<x>a|b)/c$", "~/.*/z", "~/a/b", "~/[ab]/\\w"];
+    const EXPRESSIONS: &[&str] = &[
+        r#"http.path ^= "/a""#,
+        r#"http.path == "/a/b" && http.host == "a.com""#,
+        r#"http.host == "a.com" || http.method == "GET""#,
+        r#"http.method == "POST" && http.path ^= "/a/""#,
+        r#"any(http.headers.x) == "1""#,
+        r#"!(http.path ^= "/a")"#,
+        r#"lower(http.path) ^= "/a" && http.path ^= "/""#,
+    ];
+    let ids = (0_u128..40).prop_map(|id| Arc::from(uuid::Uuid::from_u128(id << 64 | id).to_string()));
+    let headers = proptest::option::of(prop_oneof![
+        Just(("x", vec!["1", "2"])),
+        Just(("x", vec!["~*^v"])),
+        Just(("y", vec!["1"]))
+    ]);
+    let expression = proptest::option::weighted(0.5, proptest::sample::select(EXPRESSIONS));
+    let fields = (some_of(HOSTS, 2), some_of(PATHS, 3), some_of(&["GET", "POST"], 1), headers);
+    (ids, fields, expression, 0_u64..3, 0_i64..3, proptest::option::weighted(0.2, any::<bool>())).prop_map(
+        |(id, (hosts, paths, methods, headers), expression, priority, regex_priority, only_tls)| RouteSpec {
+            id,
+            hosts,
+            paths,
+            methods,
+            headers: headers
+                .map(|(name, values)| (Arc::from(name), values.into_iter().map(Arc::from).collect()))
+                .into_iter()
+                .collect(),
+            expression: expression.map(Arc::from),
+            priority,
+            regex_priority,
+            only_tls,
+            ..RouteSpec::default()
+        },
+    )
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let header = proptest::sample::select(&[("X", "1"), ("x", "V2"), ("y", "1"), ("y", "3")][..]);
+    (
+        proptest::sample::select(&["GET", "POST", "PUT"][..]),
+        proptest::sample::select(&["a.com", "b.a.com", "c.b.a.com", "a.org", "b.com", "z", ""][..]),
+        proptest::sample::select(&["/", "/a", "/a/", "/a/b", "/a/12", "/b/c", "/ab/z", "/A/x", "/c"][..]),
+        proptest::collection::vec(header, 0..3),
+        any::<bool>(),
+    )
+        .prop_map(|(method, host, path, headers, tls)| Call { method, host, path, headers, tls })
+}
+
+fn found<'a>(router: &'a Router<Arc<str>>, call: &Call) -> Option<(&'a str, Option<usize>)> {
+    let request = Request {
+        method: call.method,
+        host: call.host.as_bytes(),
+        path: call.path.as_bytes(),
+        query: b"",
+        headers: &Fields(call.headers.clone()),
+        tls: call.tls,
+        sni: None,
+        source: "127.0.0.1:9".parse().unwrap(),
+        destination: "127.0.0.1:8000".parse().unwrap(),
+    };
+    router.find(&request).map(|matched| (&**matched.payload, matched.captured.path))
+}
+
+fn put(spec: &RouteSpec) -> Change<Arc<str>> {
+    Change::Put(spec.clone(), Arc::clone(&spec.id))
+}
+
+fn build(flavor: Flavor, specs: &[RouteSpec]) -> Router<Arc<str>> {
+    let (router, refused) = Router::new(flavor).apply(specs.iter().map(put));
+    assert!(refused.is_empty(), "{refused:?}");
+    router
+}
+
+fn flavors() -> impl Strategy<Value = Flavor> {
+    proptest::sample::select(&[Flavor::TraditionalCompatible, Flavor::Traditional, Flavor::Expressions][..])
+}
+
+proptest! {
+    /// A router of all routes gives what a tournament gives in which any two routes meet in a router of their own.
+    #[test]
+    fn the_whole_table_agrees_with_its_pairs(
+        flavor in flavors(),
+        specs in proptest::collection::vec(spec(), 1..12),
+        call in call(),
+    ) {
+        let mut specs = specs;
+        specs.sort_by(|a, b| a.id.cmp(&b.id));
+        specs.dedup_by(|a, b| a.id == b.id);
+        let whole = build(flavor, &specs);
+        let mut champion: Option<&RouteSpec> = None;
+        for spec in &specs {
+            if found(&build(flavor, std::slice::from_ref(spec)), &call).is_none() {
+                continue;
+            }
+            champion = match champion {
+                None => Some(spec),
+                Some(other) => {
+                    let pair = build(flavor, &[other.clone(), spec.clone()]);
+                    let (winner, _) = found(&pair, &call).expect("each of the two matches alone");
+                    Some(if winner == &*spec.id { spec } else { other })
+                }
+            };
+        }
+        let expected = champion.map(|spec| (spec.id.as_ref(), found(&build(flavor, std::slice::from_ref(spec)), &call).unwrap().1));
+        prop_assert_eq!(found(&whole, &call), expected);
+    }
+
+    /// Changes one after the other come to the same as building from what is left; older routers stay as they were.
+    #[test]
+    fn changing_is_building_anew(
+        flavor in flavors(),
+        steps in proptest::collection::vec((spec(), any::<bool>()), 1..30),
+        calls in proptest::collection::vec(call(), 1..6),
+    ) {
+        let mut router = Router::new(flavor);
+        let mut now: Vec<RouteSpec> = Vec::new();
+        for (spec, remove) in &steps {
+            let before: Vec<_> = calls.iter().map(|call| found(&router, call).map(|(id, at)| (id.to_owned(), at))).collect();
+            let change = if *remove { Change::Remove(Arc::clone(&spec.id)) } else { put(spec) };
+            let (next, _) = router.apply([change]);
+            for (call, before) in calls.iter().zip(before) {
+                prop_assert_eq!(found(&router, call).map(|(id, at)| (id.to_owned(), at)), before);
+            }
+            now.retain(|other| other.id != spec.id);
+            if !remove {
+                now.push(spec.clone());
+            }
+            let anew = build(flavor, &now);
+            for call in &calls {
+                prop_assert_eq!(found(&next, call), found(&anew, call));
+            }
+            prop_assert_eq!(next.len(), now.len());
+            router = next;
+        }
+    }
+}
