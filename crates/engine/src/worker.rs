@@ -131,6 +131,7 @@ impl Workers {
         listeners: Vec<ListenerSpec>,
         make: impl Fn(&Rc<Worker>) -> S + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
+        let settings = Arc::new(settings);
         let count = settings.workers.get();
         let mut bound = Vec::new();
         let mut openings: Vec<Vec<Opening>> = (0..count).map(|_| Vec::new()).collect();
@@ -145,7 +146,7 @@ impl Workers {
         let make = Arc::new(make);
         let mut threads = Vec::with_capacity(count);
         for (index, openings) in openings.into_iter().enumerate() {
-            let thread = start_thread(index, settings.clone(), openings, Arc::clone(&make));
+            let thread = start_thread(index, Arc::clone(&settings), openings, Arc::clone(&make));
             threads.push(thread.map_err(|source| StartError::Thread(index, source))?);
         }
         Ok(Self { threads, bound: tokio::sync::Mutex::new(Bounds { listeners: bound, next_id }) })
@@ -224,29 +225,36 @@ impl Thread {
 
 fn start_thread<S: Service>(
     index: usize,
-    settings: Settings,
+    settings: Arc<Settings>,
     openings: Vec<Opening>,
     make: Arc<impl Fn(&Rc<Worker>) -> S + Send + Sync + 'static>,
 ) -> io::Result<Thread> {
     let (commands, receiver) = mpsc::channel(COMMANDS);
     let counters = Arc::<WorkerCounters>::default();
     let thread = Thread { commands, counters: Arc::clone(&counters) };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-    // A LocalRuntime cannot change threads; this one only shows that there are resources for it.
-    drop(runtime?);
+    let (tell, made) = std::sync::mpsc::sync_channel(1);
     std::thread::Builder::new().name(format!("{}-{index}", settings.name)).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-        match runtime {
-            Ok(runtime) => runtime.block_on(run(index, settings, openings, counters, receiver, &*make)),
-            Err(error) => error!(%error, worker = index, "A worker's runtime could not be made"),
+        let (runtime, error) = match runtime {
+            Ok(runtime) => (Some(runtime), None),
+            Err(error) => (None, Some(error)),
+        };
+        if tell.send(error).is_ok()
+            && let Some(runtime) = runtime
+        {
+            runtime.block_on(run(index, settings, openings, counters, receiver, &*make));
         }
     })?;
-    Ok(thread)
+    match made.recv() {
+        Ok(None) => Ok(thread),
+        Ok(Some(error)) => Err(error),
+        Err(error) => Err(io::Error::other(error)),
+    }
 }
 
 async fn run<S: Service>(
     index: usize,
-    settings: Settings,
+    settings: Arc<Settings>,
     openings: Vec<Opening>,
     counters: Arc<WorkerCounters>,
     mut commands: mpsc::Receiver<Command>,
@@ -344,7 +352,7 @@ async fn accept_loop<S: Service>(
 /// What everything on one worker's thread shares.
 pub struct Worker {
     index: usize,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) buffers: Buffers,
     pub(crate) heads: Heads,
     pub(crate) pools: Pools,
@@ -370,7 +378,7 @@ pub(crate) struct ConnectionState {
 }
 
 impl Worker {
-    fn new(index: usize, settings: Settings, counters: Arc<WorkerCounters>) -> Self {
+    fn new(index: usize, settings: Arc<Settings>, counters: Arc<WorkerCounters>) -> Self {
         Self {
             index,
             buffers: Buffers::default(),

@@ -69,9 +69,11 @@ async fn serve_http1<S: Service>(
     mut prior_knowledge: bool,
 ) -> Served {
     let mut requests = 0;
+    // A TLS handshake may have read the first request along with its own last message.
+    let mut look_first = !io.is_plain();
     loop {
         // No buffer is held here: most connections spend most of their time at this place.
-        if poll_fn(|context| io.poll_readable(context)).await.is_err() {
+        if !std::mem::take(&mut look_first) && poll_fn(|context| io.poll_readable(context)).await.is_err() {
             return Served::Closed;
         }
         io = match Box::pin(serve_some(open, io, &peer, service, &mut requests, prior_knowledge)).await {

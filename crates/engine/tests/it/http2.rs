@@ -1,0 +1,219 @@
+//! HTTP/2 on either side.
+
+use bytes::Bytes;
+use h2::{RecvStream, SendStream};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::support::{LOOPBACK, Options, Proxy, Upstream, nowhere};
+
+/// A client of HTTP/2 with prior knowledge; its connection runs as long as this lives.
+struct Http2 {
+    send: h2::client::SendRequest<Bytes>,
+    tasks: JoinSet<()>,
+}
+
+impl Http2 {
+    async fn connect(addr: std::net::SocketAddr) -> Self {
+        let stream = TcpStream::connect(addr).await.unwrap();
+        let (send, connection) = h2::client::handshake(stream).await.unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { drop(connection.await) });
+        Self { send, tasks }
+    }
+
+    async fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: Option<&[u8]>,
+    ) -> Result<(Response<()>, Body), h2::Error> {
+        let request = Request::builder().method(method).uri(format!("http://test{path}")).body(()).unwrap();
+        let mut send = self.send.clone().ready().await?;
+        let (response, mut stream) = send.send_request(request, body.is_none())?;
+        if let Some(body) = body {
+            send_all(&mut stream, body).await;
+            stream.send_data(Bytes::new(), true)?;
+        }
+        let (head, incoming) = response.await?.into_parts();
+        Ok((Response::from_parts(head, ()), read_all(incoming).await?))
+    }
+}
+
+struct Body {
+    data: Vec<u8>,
+    trailers: Option<HeaderMap>,
+}
+
+async fn read_all(mut incoming: RecvStream) -> Result<Body, h2::Error> {
+    let mut data = Vec::new();
+    while let Some(piece) = incoming.data().await {
+        let piece = piece?;
+        data.extend_from_slice(&piece);
+        incoming.flow_control().release_capacity(piece.len())?;
+    }
+    Ok(Body { data, trailers: incoming.trailers().await? })
+}
+
+async fn send_all(stream: &mut SendStream<Bytes>, mut data: &[u8]) {
+    while !data.is_empty() {
+        stream.reserve_capacity(data.len());
+        let capacity = std::future::poll_fn(|context| stream.poll_capacity(context)).await.unwrap().unwrap();
+        let (now, later) = data.split_at(capacity.min(data.len()));
+        stream.send_data(Bytes::copy_from_slice(now), false).unwrap();
+        data = later;
+    }
+}
+
+/// An upstream of HTTP/2 that sends back what it gets as it comes, and trailers.
+async fn grpc_echo() -> (std::net::SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind(LOOPBACK).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            connections.spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                let mut requests = JoinSet::new();
+                while let Some(Ok((request, respond))) = connection.accept().await {
+                    requests.spawn(echo(request, respond));
+                }
+            });
+        }
+    });
+    (addr, tasks)
+}
+
+async fn echo(request: Request<RecvStream>, mut respond: h2::server::SendResponse<Bytes>) {
+    assert_eq!(request.headers().get("te"), Some(&HeaderValue::from_static("trailers")));
+    assert!(request.headers().get("connection").is_none());
+    let path = request.uri().path().to_owned();
+    let mut incoming = request.into_body();
+    if path == "/reset" {
+        return respond.send_reset(h2::Reason::REFUSED_STREAM);
+    }
+    let mut stream = respond
+        .send_response(Response::builder().header("content-type", "application/grpc").body(()).unwrap(), false)
+        .unwrap();
+    while let Some(piece) = incoming.data().await {
+        let piece = piece.unwrap();
+        incoming.flow_control().release_capacity(piece.len()).unwrap();
+        send_all(&mut stream, &piece).await;
+    }
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    stream.send_trailers(trailers).unwrap();
+}
+
+fn http2_listener() -> Options {
+    let mut options = Options::default();
+    options.listener.http2 = true;
+    options
+}
+
+#[tokio::test]
+async fn a_client_of_http2_is_served_beside_one_of_http1() {
+    let proxy = Proxy::start_with(nowhere().await, http2_listener()).await;
+    let mut client = Http2::connect(proxy.addr).await;
+    let (head, body) = client.request("GET", "/hello", None).await.unwrap();
+    assert_eq!((head.status().as_u16(), body.data.as_slice()), (200, b"hello".as_slice()));
+    assert_eq!(head.headers()["content-length"], "5");
+    let (_, body) = client.request("POST", "/echo", Some(b"body")).await.unwrap();
+    assert_eq!(body.data, b"body");
+    let (head, body) = client.request("HEAD", "/hello", None).await.unwrap();
+    assert_eq!((&head.headers()["content-length"], body.data.len()), (&HeaderValue::from_static("5"), 0));
+    let (_, body) = client.request("GET", "/stream", None).await.unwrap();
+    assert_eq!(
+        (body.data.as_slice(), &body.trailers.unwrap()["x-sum"]),
+        (b"one,two,three".as_slice(), &HeaderValue::from_static("3"))
+    );
+    assert_eq!(proxy.connect().await.get("/hello").await.text(), "hello");
+}
+
+#[tokio::test]
+async fn requests_of_one_connection_run_at_once() {
+    let proxy = Proxy::start_with(nowhere().await, http2_listener()).await;
+    let client = Http2::connect(proxy.addr).await;
+    let mut requests = JoinSet::new();
+    for _ in 0..50 {
+        let mut client = Http2 { send: client.send.clone(), tasks: JoinSet::new() };
+        requests.spawn(async move { client.request("POST", "/echo", Some(&[7; 100_000])).await.unwrap().1.data.len() });
+    }
+    assert_eq!(requests.join_all().await, [100_000; 50]);
+    assert_eq!(proxy.workers.counters().requests, 50);
+    drop(client.tasks);
+}
+
+#[tokio::test]
+async fn http2_goes_on_to_an_upstream_of_http1() {
+    let upstream = Upstream::mirror().await;
+    let proxy = Proxy::start_with(upstream.addr, http2_listener()).await;
+    let mut client = Http2::connect(proxy.addr).await;
+    for _ in 0..2 {
+        let (_, body) = client.request("POST", "/a?b", Some(b"body")).await.unwrap();
+        let expected =
+            "POST /a?b HTTP/1.1\r\nhost: test\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\nbody";
+        assert_eq!(String::from_utf8(body.data).unwrap(), expected);
+    }
+    let (_, body) = client.request("GET", "/", None).await.unwrap();
+    let expected = "GET / HTTP/1.1\r\nhost: test\r\nConnection: keep-alive\r\n\r\n";
+    assert_eq!(String::from_utf8(body.data).unwrap(), expected);
+    assert_eq!(proxy.workers.counters().connects, 1);
+}
+
+#[tokio::test]
+async fn an_upstream_that_fails_resets_the_stream_only() {
+    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nx").await;
+    drop(upstream);
+    let upstream = Upstream::start(|mut client| async move {
+        client.read_message().await;
+        client.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx").await;
+    })
+    .await;
+    let proxy = Proxy::start_with(upstream.addr, http2_listener()).await;
+    let mut client = Http2::connect(proxy.addr).await;
+    let error = client.request("GET", "/", None).await.err().expect("a reset");
+    assert_eq!(error.reason(), Some(h2::Reason::INTERNAL_ERROR));
+    assert_eq!(client.request("GET", "/hello", None).await.unwrap().1.data, b"hello");
+}
+
+#[tokio::test]
+async fn grpc_streams_both_ways_with_trailers() {
+    let (addr, _tasks) = grpc_echo().await;
+    let proxy = Proxy::start_with(addr, Options { upstream_http2: true, ..http2_listener() }).await;
+    let client = Http2::connect(proxy.addr).await;
+    let request = || {
+        Request::builder().method("POST").uri("http://test/echo.Echo/Stream").header("te", "trailers").body(()).unwrap()
+    };
+
+    // A message at a time: each must come back before the next one is sent.
+    let (response, mut stream) = client.send.clone().ready().await.unwrap().send_request(request(), false).unwrap();
+    let mut incoming = response.await.unwrap().into_body();
+    for message in ["one", "two"] {
+        stream.send_data(Bytes::from(message), false).unwrap();
+        assert_eq!(incoming.data().await.unwrap().unwrap(), message);
+    }
+    stream.send_data(Bytes::new(), true).unwrap();
+    let body = read_all(incoming).await.unwrap();
+    assert_eq!(body.trailers.unwrap()["grpc-status"], "0");
+
+    // More than the windows hold, and the connection is used again.
+    let (response, mut stream) = client.send.clone().ready().await.unwrap().send_request(request(), false).unwrap();
+    let large = vec![1; 3 << 20];
+    let sending = async {
+        send_all(&mut stream, &large).await;
+        stream.send_data(Bytes::new(), true).unwrap();
+    };
+    let (body, ()) = tokio::join!(async { read_all(response.await.unwrap().into_body()).await.unwrap() }, sending);
+    assert!(body.data == large);
+    assert_eq!(proxy.workers.counters().connects, 1);
+
+    let refused = Request::builder().method("POST").uri("http://test/reset").header("te", "trailers").body(()).unwrap();
+    let (response, _) = client.send.ready().await.unwrap().send_request(refused, true).unwrap();
+    let (head, incoming) = response.await.unwrap().into_parts();
+    assert_eq!(head.status.as_u16(), 502);
+    assert_eq!(read_all(incoming).await.unwrap().data, b"Receive Closed sent=true consumed=false");
+}
