@@ -80,6 +80,19 @@ impl Fields {
     }
 }
 
+/// A body as JSON: an object of its fields, or whatever JSON it is; null for any other.
+pub(crate) fn as_json(headers: &Headers, body: &[u8]) -> Value {
+    let Some(kind) = headers.get_str("content-type").and_then(kind_of) else {
+        return Value::Null;
+    };
+    match (kind, Fields::read(headers, body)) {
+        (Kind::Json, _) => serde_json::from_slice(body).unwrap_or_default(),
+        (_, Some(Fields::Form(body))) => query::as_json(&body),
+        (_, Some(Fields::Multipart(parts))) => parts.as_json(),
+        _ => Value::Null,
+    }
+}
+
 enum Kind {
     Form,
     Json,

@@ -9,10 +9,16 @@ mod acl;
 mod auth;
 mod basic_auth;
 mod body;
+mod bot_detection;
 mod cors;
+mod hmac_auth;
+mod ip_restriction;
+mod jwt;
 mod key_auth;
 mod query;
 mod rate_limiting;
+mod request_size_limiting;
+mod request_termination;
 mod schema;
 mod text;
 
@@ -24,15 +30,33 @@ pub fn definitions() -> Vec<Arc<dyn Definition>> {
     vec![
         Arc::new(acl::Acl),
         Arc::new(basic_auth::BasicAuth),
+        Arc::new(bot_detection::BotDetection),
         Arc::new(cors::Cors),
+        Arc::new(hmac_auth::HmacAuth),
+        Arc::new(ip_restriction::IpRestriction),
+        Arc::new(jwt::Jwt),
         Arc::new(key_auth::KeyAuth),
         Arc::new(rate_limiting::RateLimiting),
+        Arc::new(request_size_limiting::RequestSizeLimiting),
+        Arc::new(request_termination::RequestTermination),
     ]
 }
 
 /// What each of [`definitions`] may be told, and the entities it brings.
 pub fn schemas() -> Vec<PluginSchema> {
-    vec![acl::schema(), basic_auth::schema(), cors::schema(), key_auth::schema(), rate_limiting::schema()]
+    vec![
+        acl::schema(),
+        basic_auth::schema(),
+        bot_detection::schema(),
+        cors::schema(),
+        hmac_auth::schema(),
+        ip_restriction::schema(),
+        jwt::schema(),
+        key_auth::schema(),
+        rate_limiting::schema(),
+        request_size_limiting::schema(),
+        request_termination::schema(),
+    ]
 }
 
 /// Lower case hexadecimal digits.

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Map, Value};
+
 /// The first value of an argument, and whether there are others.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Argument<'a> {
@@ -28,6 +30,25 @@ pub(crate) fn argument<'a>(query: &'a [u8], name: &str) -> Argument<'a> {
 /// All values of an argument that has a `=`.
 pub(crate) fn arguments<'a>(query: &'a [u8], name: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
     query.split(|byte| *byte == b'&').filter(move |pair| is(pair, name)).filter_map(value)
+}
+
+/// All arguments as an object: `true` without a `=`, a list where there are several.
+pub(crate) fn as_json(query: &[u8]) -> Value {
+    let mut all = Map::new();
+    for pair in query.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+        let key = decode(&pair[..memchr::memchr(b'=', pair).unwrap_or(pair.len())]);
+        add(&mut all, &key, value(pair).map_or(Value::Bool(true), |value| Value::String(value.into_owned())));
+    }
+    Value::Object(all)
+}
+
+/// Adds a value; a second one of a name makes a list of both.
+pub(crate) fn add(all: &mut Map<String, Value>, name: &str, value: Value) {
+    match all.get_mut(name) {
+        None => drop(all.insert(name.to_owned(), value)),
+        Some(Value::Array(values)) => values.push(value),
+        Some(one) => *one = Value::Array(vec![one.take(), value]),
+    }
 }
 
 /// The query without an argument; the others stay as they are.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use memchr::memmem;
+use serde_json::Value;
 
 /// A multipart form.
 #[derive(Debug)]
@@ -39,6 +40,13 @@ impl Multipart {
     pub(crate) fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let part = self.parts.iter().find(|part| part.name.as_deref() == Some(name))?;
         Some(String::from_utf8_lossy(&part.text[part.content..]))
+    }
+
+    /// The named parts.
+    pub(crate) fn as_json(&self) -> Value {
+        let text = |part: &Part| String::from_utf8_lossy(&part.text[part.content..]).into_owned();
+        let named = self.parts.iter().filter_map(|part| Some((part.name.clone()?, Value::String(text(part)))));
+        Value::Object(named.collect())
     }
 
     /// The body without the parts `name`.
