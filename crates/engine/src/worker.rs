@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 use tokio::runtime::LocalOptions;
@@ -205,7 +205,7 @@ impl Workers {
 
     /// Stops accepting, closes idle connections and lets requests finish for up to `deadline`. Returns once all
     /// workers have ended.
-    pub async fn shutdown(self, deadline: Duration) {
+    pub async fn shutdown(&self, deadline: Duration) {
         for thread in &self.threads {
             thread.tell(Command::Drain(deadline)).await;
         }
@@ -352,6 +352,7 @@ async fn accept_loop<S: Service>(
 /// What everything on one worker's thread shares.
 pub struct Worker {
     index: usize,
+    pub(crate) started: Instant,
     pub(crate) settings: Arc<Settings>,
     pub(crate) buffers: Buffers,
     pub(crate) heads: Heads,
@@ -381,6 +382,7 @@ impl Worker {
     fn new(index: usize, settings: Arc<Settings>, counters: Arc<WorkerCounters>) -> Self {
         Self {
             index,
+            started: Instant::now(),
             buffers: Buffers::default(),
             heads: Heads::default(),
             pools: Pools::new(settings.pool),

@@ -385,9 +385,9 @@ impl Reader<'_> {
             resolvers,
             order,
             hosts_file: self.text("dns_hostsfile").into(),
-            stale_ttl: seconds(&mut self, "dns_stale_ttl"),
-            not_found_ttl: seconds(&mut self, "dns_not_found_ttl"),
-            error_ttl: seconds(&mut self, "dns_error_ttl"),
+            stale_ttl: seconds(self, "dns_stale_ttl"),
+            not_found_ttl: seconds(self, "dns_not_found_ttl"),
+            error_ttl: seconds(self, "dns_error_ttl"),
             valid_ttl: Some(self.text("dns_valid_ttl"))
                 .filter(|text| !text.is_empty())
                 .and_then(|text| text.parse().ok())

@@ -2,8 +2,11 @@
 //! settings and how everything is put together.
 
 pub mod admin;
+pub mod conf;
 pub mod dao;
 pub mod declarative;
+pub mod node;
+pub mod offline;
 
 /// The version whose interfaces this gateway has; clients decide by it what they may ask for.
 pub const COMPATIBLE_VERSION: &str = "3.9.3";

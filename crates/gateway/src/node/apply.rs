@@ -1,0 +1,114 @@
+//! From the store to the workers: every change is compiled once and put into force as a whole.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use gateway_proxy::{Change, Compiler, Config};
+use runtime::tasks::Shutdown;
+use store::{Event, Key, Revision, Store, StoreError};
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info};
+
+/// What is in force, and where to wait for it.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// What requests are served with.
+    pub config: Arc<ArcSwap<Config>>,
+    revision: watch::Receiver<Revision>,
+}
+
+impl InForce {
+    /// Returns once the store's state of `revision`, or a later one, serves requests.
+    pub async fn wait(&self, revision: Revision) {
+        let mut seen = self.revision.clone();
+        // An error means that the node stops, and then nobody waits for anything any more.
+        let _stopped = seen.wait_for(|applied| *applied >= revision).await.is_err();
+    }
+}
+
+/// Compiles what the store holds, and everything that changes in it, until shutdown.
+pub(super) struct Applier {
+    store: Store,
+    compiler: Compiler,
+    /// What the compiler has, to find out what a later snapshot lacks.
+    known: HashSet<Key>,
+    in_force: Arc<ArcSwap<Config>>,
+    revision: watch::Sender<Revision>,
+    /// Compilers of other settings.
+    replacements: mpsc::Receiver<Compiler>,
+}
+
+impl Applier {
+    /// An applier that nothing was put into force by, and what it puts there later.
+    pub(super) fn new(store: Store, compiler: Compiler, replacements: mpsc::Receiver<Compiler>) -> (Self, InForce) {
+        let in_force = Arc::new(ArcSwap::from_pointee(compiler.config(0)));
+        let (revision, receiver) = watch::channel(0);
+        let handle = InForce { config: Arc::clone(&in_force), revision: receiver };
+        (Self { store, compiler, known: HashSet::new(), in_force, revision, replacements }, handle)
+    }
+
+    /// The task.
+    pub(super) async fn run(mut self, mut shutdown: Shutdown) -> Result<(), StoreError> {
+        let mut events = self.store.watch().await?;
+        loop {
+            let event = tokio::select! {
+                event = events.next() => event,
+                Some(compiler) = self.replacements.recv() => {
+                    self.compiler = compiler;
+                    self.known.clear();
+                    // A new watcher begins with everything there is.
+                    events = self.store.watch().await?;
+                    continue;
+                }
+                () = shutdown.wait() => return Ok(()),
+            };
+            let Some(event) = event else { return Ok(()) };
+            // Compiling a large configuration takes a while, and other tasks share this thread.
+            tokio::task::block_in_place(|| self.apply(&event));
+        }
+    }
+
+    fn apply(&mut self, event: &Event) {
+        let problems = match event {
+            Event::Snapshot { records, .. } => {
+                let now: HashSet<Key> = records.iter().map(|record| record.draft.key.clone()).collect();
+                let gone = std::mem::replace(&mut self.known, now);
+                let gone: Vec<Key> = gone.into_iter().filter(|key| !self.known.contains(key)).collect();
+                self.compiler.apply(gone.iter().map(delete).chain(records.iter().map(|record| put(record))))
+            }
+            Event::Changes(committed) => {
+                for change in &committed.changes {
+                    match change {
+                        store::Change::Put(record) => self.known.insert(record.draft.key.clone()),
+                        store::Change::Delete(key) => self.known.remove(key),
+                    };
+                }
+                self.compiler.apply(committed.changes.iter().map(|change| match change {
+                    store::Change::Put(record) => put(record),
+                    store::Change::Delete(key) => delete(key),
+                }))
+            }
+        };
+        for problem in &problems {
+            error!(%problem, "Not in force");
+        }
+        let revision = event.revision();
+        self.in_force.store(Arc::new(self.compiler.config(revision)));
+        self.revision.send_replace(revision);
+        info!(revision, "Configuration in force");
+    }
+}
+
+fn delete(key: &Key) -> Change<'_> {
+    Change::Delete { collection: &key.collection, id: &key.name }
+}
+
+fn put(record: &store::Record) -> Change<'_> {
+    Change::Put {
+        collection: &record.draft.key.collection,
+        id: &record.draft.key.name,
+        document: &record.draft.body,
+        expires_ms: record.draft.expires.map(|at| at.as_millisecond()),
+    }
+}

@@ -1,0 +1,57 @@
+//! The status API: what load balancers and collectors ask, and nothing that changes anything.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use http::{StatusCode, header};
+use serde_json::json;
+
+use super::InForce;
+use super::facts::Facts;
+use crate::admin::Node as _;
+
+pub(super) fn router(facts: Arc<Facts>, in_force: InForce) -> Router {
+    let metrics = Arc::clone(&facts);
+    Router::new()
+        .route("/status", get(move || async move { status(&facts) }))
+        .route("/status/ready", get(move || async move { ready(&in_force) }))
+        .route("/metrics", get(move || async move { render(&metrics) }))
+}
+
+fn status(facts: &Facts) -> Response {
+    let of = facts.connections();
+    let mut body = json!({
+        "server": {
+            "connections_accepted": of.accepted,
+            "connections_active": of.active,
+            "connections_handled": of.handled,
+            "connections_reading": of.reading,
+            "connections_waiting": of.waiting,
+            "connections_writing": of.writing,
+            "total_requests": of.requests,
+        },
+    });
+    match facts.configuration_hash() {
+        Some(hash) => body["configuration_hash"] = hash.into(),
+        None => body["database"] = json!({ "reachable": facts.database_reachable() }),
+    }
+    Json(body).into_response()
+}
+
+/// A node is ready once it has a configuration, be it an empty one that was given.
+fn ready(in_force: &InForce) -> Response {
+    if in_force.config.load().revision == 0 {
+        let body = Json(json!({ "message": "no configuration available (empty configuration present)" }));
+        return (StatusCode::SERVICE_UNAVAILABLE, body).into_response();
+    }
+    Json(json!({ "message": "ready" })).into_response()
+}
+
+fn render(facts: &Facts) -> Response {
+    match facts.metrics() {
+        Some(text) => ([(header::CONTENT_TYPE, "text/plain; charset=UTF-8")], text).into_response(),
+        None => (StatusCode::NOT_FOUND, Json(json!({ "message": "Not found" }))).into_response(),
+    }
+}
