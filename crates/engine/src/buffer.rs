@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use crate::message::{RequestHead, ResponseHead};
+use crate::timer::Timer;
 
 /// Room for a body of 64 KiB together with a head of usual size, so that both leave with one write.
 const SIZE: usize = 68 * 1024;
@@ -73,6 +74,7 @@ impl Buffer {
 pub(crate) struct Buffers {
     free: RefCell<Vec<Buffer>>,
     stages: RefCell<Vec<Vec<u8>>>,
+    timers: RefCell<Vec<Timer>>,
 }
 
 impl Buffers {
@@ -85,6 +87,19 @@ impl Buffers {
         if free.len() < KEPT {
             buffer.clear();
             free.push(buffer);
+        }
+    }
+
+    /// A timer that does not run.
+    pub(crate) fn take_timer(&self) -> Timer {
+        self.timers.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_timer(&self, mut timer: Timer) {
+        timer.stop();
+        let mut timers = self.timers.borrow_mut();
+        if timers.len() < KEPT {
+            timers.push(timer);
         }
     }
 

@@ -76,9 +76,8 @@ impl Exchange {
         Self {
             request: worker.heads.take(),
             peer,
-            started: Instant::now(),
+            started: worker.started,
             client,
-            worker,
             framing: Framing::None,
             head_only: false,
             version: Version::Http11,
@@ -88,7 +87,8 @@ impl Exchange {
             buffered: Vec::new(),
             handed_out: 0,
             consumed: false,
-            timer: Timer::default(),
+            timer: worker.buffers.take_timer(),
+            worker,
         }
     }
 
@@ -291,6 +291,7 @@ impl Exchange {
 
     pub(crate) fn into_client(self) -> Channel {
         self.worker.heads.give(self.request);
+        self.worker.buffers.give_timer(self.timer);
         self.client
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Runs from the first time something has to wait until the next sign of life. What never waits pays nothing.
+///
+/// One that is used again is cheap: its entry among the runtime's timers only moves.
 #[derive(Debug, Default)]
 pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
