@@ -28,21 +28,23 @@ pub struct ParsedRequest {
 ///
 /// A buffer of `limits.max_head_bytes` is enough for every head that is accepted.
 pub fn parse_request(buf: &[u8], limits: &Limits, head: &mut RequestHead) -> Result<Option<ParsedRequest>, BadRequest> {
-    let parsed = parse(buf, limits, head)?;
-    let taken = parsed.as_ref().map_or(buf.len() + 1, |parsed| parsed.consumed);
-    if taken > limits.max_head_bytes { Err(BadRequest::HeadTooLarge) } else { Ok(parsed) }
+    // What is beyond the limit must not change the verdict.
+    let window = &buf[..buf.len().min(limits.max_head_bytes)];
+    match parse(window, limits, head)? {
+        None if buf.len() >= limits.max_head_bytes => Err(BadRequest::HeadTooLarge),
+        parsed => Ok(parsed),
+    }
 }
 
 fn parse(buf: &[u8], limits: &Limits, head: &mut RequestHead) -> Result<Option<ParsedRequest>, BadRequest> {
     let start = skip_empty_lines(buf);
     let rest = &buf[start..];
+    // TLS, for one, is told at once.
+    if rest.first().is_some_and(|byte| !is_method_byte(*byte) && !matches!(byte, b'\r' | b'\n')) {
+        return Err(BadRequest::Method);
+    }
     let Some(line_end) = memchr::memchr(b'\n', rest) else {
-        return match rest.first() {
-            // TLS, for one, is told at once.
-            Some(byte) if !is_method_byte(*byte) && *byte != b'\r' => Err(BadRequest::Method),
-            _ if rest.len() >= limits.max_request_line => Err(BadRequest::LineTooLong),
-            _ => Ok(None),
-        };
+        return if rest.len() >= limits.max_request_line { Err(BadRequest::LineTooLong) } else { Ok(None) };
     };
     if line_end >= limits.max_request_line {
         return Err(BadRequest::LineTooLong);

@@ -29,9 +29,12 @@ pub fn parse_response(
     limits: &Limits,
     head: &mut ResponseHead,
 ) -> Result<Option<ParsedResponse>, BadResponse> {
-    let parsed = parse(buf, method, limits, head)?;
-    let taken = parsed.as_ref().map_or(buf.len() + 1, |parsed| parsed.consumed);
-    if taken > limits.max_head_bytes { Err(BadResponse::HeadTooLarge) } else { Ok(parsed) }
+    // What is beyond the limit must not change the verdict.
+    let window = &buf[..buf.len().min(limits.max_head_bytes)];
+    match parse(window, method, limits, head)? {
+        None if buf.len() >= limits.max_head_bytes => Err(BadResponse::HeadTooLarge),
+        parsed => Ok(parsed),
+    }
 }
 
 fn parse(

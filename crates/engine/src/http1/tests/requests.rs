@@ -45,6 +45,7 @@ pub(super) fn cases() -> Vec<(&'static [u8], Read)> {
         (b"G\x00T / HTTP/1.1\r\nHost: a\r\n\r\n", Head(BadRequest::Method)),
         (b"GET: / HTTP/1.1\r\nHost: a\r\n\r\n", Head(BadRequest::Method)),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", Head(BadRequest::Method)),
+        (b"\x01\x00\n\r", Head(BadRequest::Method)),
         // Targets.
         (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", Head(BadRequest::Target)),
         (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", none()),
