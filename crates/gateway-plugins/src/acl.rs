@@ -139,7 +139,6 @@ impl Compiled {
         Some(header)
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "the value is made for this call")]
     fn admit(&self, context: &mut Context, name: &str, groups: String) -> Access<'static> {
         if !self.hide {
             context.request.headers.set(name, groups);

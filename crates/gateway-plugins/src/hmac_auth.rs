@@ -82,15 +82,15 @@ struct Config {
     realm: Option<String>,
 }
 
-/// A secret, and what each algorithm made of it when it was first needed.
+/// A secret, and what each algorithm made of it when it was first needed; that is more than a kilobyte.
 struct Secret {
     secret: Box<[u8]>,
-    keys: [OnceLock<hmac::Key>; 4],
+    keys: [OnceLock<Box<hmac::Key>>; 4],
 }
 
 impl Secret {
     fn key(&self, algorithm: Algorithm) -> &hmac::Key {
-        self.keys[algorithm as usize].get_or_init(|| hmac::Key::new(algorithm.hmac(), &self.secret))
+        self.keys[algorithm as usize].get_or_init(|| Box::new(hmac::Key::new(algorithm.hmac(), &self.secret)))
     }
 }
 

@@ -36,8 +36,8 @@ impl Definition for IpRestriction {
             return Err(format!("status: {status} is no status code between 200 and 599"));
         }
         Ok(Arc::new(Compiled {
-            allow: networks("allow", config.allow)?,
-            deny: networks("deny", config.deny)?,
+            allow: networks("allow", config.allow.as_deref())?,
+            deny: networks("deny", config.deny.as_deref())?,
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
             status: status as u16,
             message: config.message,
@@ -53,10 +53,10 @@ struct Config {
     message: Option<String>,
 }
 
-fn networks(field: &str, list: Option<Vec<String>>) -> Result<Vec<Network>, String> {
+fn networks(field: &str, list: Option<&[String]>) -> Result<Vec<Network>, String> {
     let read =
         |text: &String| Network::parse(text).ok_or_else(|| format!("{field}: invalid ip or cidr range: '{text}'"));
-    list.iter().flatten().map(read).collect()
+    list.unwrap_or_default().iter().map(read).collect()
 }
 
 #[derive(Debug)]

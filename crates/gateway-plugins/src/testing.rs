@@ -7,7 +7,6 @@ use base::clock::ManualClock;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use gateway_model::entities::RouterFlavor;
-use gateway_model::error::Fields;
 use gateway_model::registry::Registry;
 use gateway_model::schema::Source as Generator;
 use gateway_model::typed::{Consumer, Protocol, Route, Service};
@@ -47,12 +46,14 @@ impl Lab {
     /// Puts in a credential of the consumer `name`, with `id` and `ttl` (Unix milliseconds) out of its document.
     pub(crate) fn credential(&mut self, of: &dyn Definition, collection: &'static str, name: &str, document: Value) {
         let parsed = of.credential(collection, &document).unwrap();
+        let Value::Object(mut fields) = document else { panic!("not an object") };
+        let id = fields.remove("id").and_then(|id| id.as_str().map(Arc::from));
         self.directory.put_credential(
             collection,
             Credential {
-                id: document["id"].as_str().unwrap_or(&parsed.key).into(),
+                id: id.unwrap_or_else(|| Arc::from(&*parsed.key)),
                 consumer: Some(format!("id-{name}").into()),
-                expires_ms: document["ttl"].as_i64(),
+                expires_ms: fields.get("ttl").and_then(Value::as_i64),
                 key: parsed.key,
                 value: parsed.value,
             },
@@ -175,7 +176,7 @@ impl Exchange {
 
 /// The complete configuration of a plugin, or the error's body.
 pub(crate) fn configuration(plugin: &str, config: Value) -> Result<Value, Value> {
-    let mut written = write("plugins", json!({ "name": plugin, "config": config }))?;
+    let mut written = write("plugins", named(plugin, config))?;
     Ok(written["config"].take())
 }
 
@@ -190,11 +191,16 @@ pub(crate) fn write(entity: &str, document: Value) -> Result<Value, Value> {
 /// What a plugin's configuration is after a write that names only its required fields, as reads show it.
 pub(crate) fn shown(plugin: &str, config: Value) -> Value {
     let registry = Registry::new(RouterFlavor::TraditionalCompatible, crate::schemas());
-    let document = json!({ "name": plugin, "config": config });
+    let Value::Object(document) = named(plugin, config) else { unreachable!("made as an object") };
     let schema = registry.entity("plugins").expect("a core entity");
-    let fields: Fields = document.as_object().cloned().unwrap();
-    let written = schema.insert(fields, &mut Numbers).unwrap_or_else(|error| panic!("{}", error.body()));
+    let written = schema.insert(document, &mut Numbers).unwrap_or_else(|error| panic!("{}", error.body()));
     schema.present(&written)["config"].clone()
+}
+
+fn named(plugin: &str, config: Value) -> Value {
+    let mut document = json!({ "name": plugin });
+    document["config"] = config;
+    document
 }
 
 /// Generates the same always.

@@ -1,5 +1,7 @@
 //! Keys that tokens are verified with.
 
+use std::sync::OnceLock;
+
 use aws_lc_rs::{hmac, signature};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -73,18 +75,19 @@ enum Means {
 }
 
 /// A credential's key, ready for use.
-#[derive(Debug)]
 pub(crate) struct VerificationKey {
     algorithm: Algorithm,
     material: Material,
 }
 
-#[derive(Debug)]
 enum Material {
+    /// Keys are more than a kilobyte and made when they are first needed.
     Secret {
-        plain: hmac::Key,
+        kind: hmac::Algorithm,
+        secret: Box<str>,
+        plain: OnceLock<Box<hmac::Key>>,
         /// Made of the secret as base64, if it is that.
-        decoded: Option<hmac::Key>,
+        decoded: OnceLock<Option<Box<hmac::Key>>>,
     },
     /// None when the key does not fit the algorithm.
     PublicKey(Option<signature::ParsedPublicKey>),
@@ -98,8 +101,10 @@ impl VerificationKey {
         let algorithm = Algorithm::named(algorithm).ok_or_else(|| format!("algorithm: {algorithm} is unknown"))?;
         let material = match algorithm.means() {
             Means::Secret(kind) => Material::Secret {
-                plain: hmac::Key::new(kind, text("secret").as_bytes()),
-                decoded: decode(text("secret")).map(|secret| hmac::Key::new(kind, &secret)),
+                kind,
+                secret: text("secret").into(),
+                plain: OnceLock::new(),
+                decoded: OnceLock::new(),
             },
             Means::PublicKey(kind) => Material::PublicKey(
                 der(text("rsa_public_key")).and_then(|der| signature::ParsedPublicKey::new(kind, der).ok()),
@@ -114,8 +119,13 @@ impl VerificationKey {
             return Err("Invalid algorithm");
         }
         let same = match &self.material {
-            Material::Secret { plain, decoded } => {
-                let key = if base64_secret { decoded.as_ref() } else { Some(plain) };
+            Material::Secret { kind, secret, plain, decoded } => {
+                let made = |secret: &[u8]| Box::new(hmac::Key::new(*kind, secret));
+                let key = if base64_secret {
+                    decoded.get_or_init(|| decode(secret).map(|secret| made(&secret))).as_deref()
+                } else {
+                    Some(&**plain.get_or_init(|| made(secret.as_bytes())))
+                };
                 hmac::verify(key.ok_or("Invalid key/secret")?, token.signed, &token.signature)
             }
             Material::PublicKey(key) => {
