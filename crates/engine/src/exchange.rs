@@ -29,6 +29,9 @@ pub use tunnel::Tunnelled;
 
 pub use crate::channel::BodyError;
 
+/// How much of a request body nobody wanted is read to keep the connection.
+pub(crate) const DISCARDED: u64 = 64 * 1024;
+
 /// One request, and the means to answer it.
 pub struct Exchange {
     /// The request. May be taken out and put back: its memory is used for the next request.

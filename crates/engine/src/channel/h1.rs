@@ -103,6 +103,8 @@ impl H1 {
 
     /// A head has been put into `out`: what is sent is its body.
     pub(crate) fn begin_sending(&mut self, framing: Framing) {
+        // An interim response cannot follow the actual one.
+        self.expects = false;
         self.sink = match framing {
             Framing::None | Framing::Length(0) => Sink::Done,
             Framing::Length(length) => Sink::Length(length),

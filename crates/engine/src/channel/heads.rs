@@ -26,9 +26,17 @@ pub(crate) fn read_request<T>(request: &http::Request<T>, head: &mut RequestHead
     };
     head.headers.append_bytes(b"host", host);
     for (name, value) in request.headers() {
-        if name != http::header::HOST {
+        if name != http::header::HOST && name != http::header::COOKIE {
             head.headers.append_bytes(name.as_str().as_bytes(), value.as_bytes());
         }
+    }
+    // One field for each cookie in HTTP/2, one for all in HTTP/1 (RFC 9113, 8.2.3).
+    let cookies = request.headers().get_all(http::header::COOKIE);
+    if let (Some(cookie), None) = (cookies.iter().next(), cookies.iter().nth(1)) {
+        head.headers.append_bytes(b"cookie", cookie.as_bytes());
+    } else if cookies.iter().next().is_some() {
+        let cookies: Vec<&[u8]> = cookies.iter().map(HeaderValue::as_bytes).collect();
+        head.headers.append_bytes(b"cookie", &cookies.join(b"; ".as_slice()));
     }
     true
 }

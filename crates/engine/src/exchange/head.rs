@@ -32,7 +32,7 @@ impl Exchange {
         self.keep_alive &= !self.worker.is_draining();
         match &mut self.client {
             Channel::H1(channel) => {
-                if channel.expects() || channel.remaining().is_some_and(|left| left > super::relay::DISCARDED) {
+                if channel.expects() || channel.remaining().is_some_and(|left| left > super::DISCARDED) {
                     // Whether the client sends a body nobody wants is up to it: there is no telling where the next
                     // request begins. The rest of a long one is not worth reading.
                     self.keep_alive = false;

@@ -11,9 +11,6 @@ use crate::forward::{ForwardError, Kind, Stage, Timeouts};
 use crate::http1::Framing;
 use crate::upstream::{self, Connection};
 
-/// How much of a request body nobody wanted is read to keep the connection.
-pub(super) const DISCARDED: u64 = 64 * 1024;
-
 /// Changes a response's body on its way.
 pub trait BodyFilter {
     /// Puts into `out` what goes on instead of `data`; `last` if nothing follows. It may keep data back until then.
@@ -36,8 +33,10 @@ impl Exchange {
             Framing::Length(_) if filter.is_some() => Framing::Chunked,
             framing => framing,
         };
-        head::strip_response(&mut responded.head.headers, bodiless, false);
-        let started = self.start_framed(&responded.head, framing, bodiless);
+        // What a body would have had is said of one that is not sent, but not where there cannot be one.
+        let keep_length = self.head_only || responded.head.status == 304;
+        head::strip_response(&mut responded.head.headers, keep_length, false);
+        let started = self.start_framed(&responded.head, framing, keep_length);
         started.map_err(|error| ForwardError::io(Stage::Client, error))?;
         self.worker.heads.give_response(responded.head);
 

@@ -13,7 +13,7 @@ use tracing::debug;
 use super::establish::{Established, establish};
 use super::{ListenerSpec, Open, http2};
 use crate::channel::{Channel, H1};
-use crate::exchange::{Exchange, Response, write_answer};
+use crate::exchange::{DISCARDED, Exchange, Response, write_answer};
 use crate::http1::{self, BadRequest};
 use crate::io::Io;
 use crate::peer::Peer;
@@ -122,7 +122,10 @@ async fn serve_some<S: Service>(
         open.busy();
         exchange.keep_alive &= *requests < worker.settings.max_requests;
         service.call(&mut exchange).await;
-        let keep = exchange.keep_alive && exchange.response == Response::Complete && discard_rest(&mut exchange).await;
+        let keep = exchange.keep_alive
+            && exchange.response == Response::Complete
+            && !worker.is_draining()
+            && discard_rest(&mut exchange).await;
         drop(busy);
         if !keep {
             if exchange.response == Response::Complete {
@@ -200,11 +203,15 @@ async fn read_head(open: &Open, exchange: &mut Exchange, prior_knowledge: bool) 
 
 /// Reads what is left of the body, if that is little; whether the next request can follow.
 async fn discard_rest(exchange: &mut Exchange) -> bool {
+    let mut discarded = 0;
     while !exchange.client.is_ended() {
         match exchange.read_body().await {
-            Ok(Some(_)) => {}
+            Ok(Some(data)) => discarded += data.len() as u64,
             Ok(None) => break,
             Err(_) => return false,
+        }
+        if discarded > DISCARDED {
+            return false;
         }
     }
     true

@@ -102,6 +102,20 @@ async fn a_short_body_that_is_ignored_keeps_the_connection() {
 }
 
 #[tokio::test]
+async fn a_body_that_never_ends_is_not_read_for_ever() {
+    let proxy = Proxy::start(nowhere().await).await;
+    let mut client = proxy.connect().await;
+    client.send("POST /ignore HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    assert_eq!(client.response().await.text(), "not read");
+    let chunk = format!("10000\r\n{}\r\n", "a".repeat(0x10000));
+    for _ in 0..3 {
+        client.send(&chunk).await;
+    }
+    client.stream.shutdown().await.unwrap();
+    assert!(client.rest().await.is_empty());
+}
+
+#[tokio::test]
 async fn an_answer_of_unknown_length_is_chunked_with_trailers() {
     let proxy = Proxy::start(nowhere().await).await;
     let mut client = proxy.connect().await;

@@ -29,7 +29,8 @@ impl Http2 {
         path: &str,
         body: Option<&[u8]>,
     ) -> Result<(Response<()>, Body), h2::Error> {
-        let request = Request::builder().method(method).uri(format!("http://test{path}")).body(()).unwrap();
+        let request = Request::builder().method(method).uri(format!("http://test{path}"));
+        let request = request.header("cookie", "a=1").header("cookie", "b=2").body(()).unwrap();
         let mut send = self.send.clone().ready().await?;
         let (response, mut stream) = send.send_request(request, body.is_none())?;
         if let Some(body) = body {
@@ -154,12 +155,11 @@ async fn http2_goes_on_to_an_upstream_of_http1() {
     let mut client = Http2::connect(proxy.addr).await;
     for _ in 0..2 {
         let (_, body) = client.request("POST", "/a?b", Some(b"body")).await.unwrap();
-        let expected =
-            "POST /a?b HTTP/1.1\r\nhost: test\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\nbody";
+        let expected = "POST /a?b HTTP/1.1\r\nhost: test\r\ncookie: a=1; b=2\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\nbody";
         assert_eq!(String::from_utf8(body.data).unwrap(), expected);
     }
     let (_, body) = client.request("GET", "/", None).await.unwrap();
-    let expected = "GET / HTTP/1.1\r\nhost: test\r\nConnection: keep-alive\r\n\r\n";
+    let expected = "GET / HTTP/1.1\r\nhost: test\r\ncookie: a=1; b=2\r\nConnection: keep-alive\r\n\r\n";
     assert_eq!(String::from_utf8(body.data).unwrap(), expected);
     assert_eq!(proxy.workers.counters().connects, 1);
 }
