@@ -105,12 +105,9 @@ impl Loader {
     /// Checks a configuration and puts it into force.
     async fn load(&self, config: Fields, hash: String, options: Options) -> Result<Declared, Refusal> {
         let mut known = self.known.lock().await;
-        let mut declared =
-            self.parse(config, options).await.map_err(|error| Refusal::Config(Box::new(error)))?;
+        let mut declared = self.parse(config, options).await.map_err(|error| Refusal::Config(Box::new(error)))?;
         let next = known.keep_times(&mut declared);
-        let documents = declared.entities.iter().map(|entity| {
-            (self.dao.entity(entity.kind), entity.document.clone())
-        });
+        let documents = declared.entities.iter().map(|entity| (self.dao.entity(entity.kind), entity.document.clone()));
         self.dao.replace_all(documents.collect()).await.map_err(Refusal::Store)?;
         *known = next;
         *self.hash.lock() = hash;
