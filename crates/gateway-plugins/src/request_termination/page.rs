@@ -2,8 +2,11 @@
 
 use gateway_proxy::pdk::Answer;
 
-/// A page for statuses that have one, else no body.
+/// What the gateway itself says with this status, or a page for statuses that have one, else no body.
 pub(crate) fn answer(status: u16) -> Answer {
+    if let Some(message) = own_message(status) {
+        return Answer::error(status, message);
+    }
     let Some(reason) = reason(status) else {
         return Answer::empty(status);
     };
@@ -13,6 +16,20 @@ pub(crate) fn answer(status: u16) -> Answer {
          </body>\r\n</html>\r\n"
     );
     Answer::bytes(status, "text/html; charset=UTF-8", page)
+}
+
+fn own_message(status: u16) -> Option<&'static str> {
+    Some(match status {
+        400 => "Bad request",
+        408 => "Request timeout",
+        411 => "Length required",
+        412 => "Precondition failed",
+        413 => "Payload too large",
+        414 => "URI too long",
+        417 => "Expectation failed",
+        504 => "The upstream server is timing out",
+        _ => return None,
+    })
 }
 
 fn reason(status: u16) -> Option<&'static str> {

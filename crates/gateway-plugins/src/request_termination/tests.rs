@@ -63,6 +63,7 @@ fn statuses_without_words_are_empty_or_a_page() {
     for status in [204, 304, 418, 599] {
         assert_eq!(text(&answer(json!({ "status_code": status }))), "", "{status}");
     }
+    assert_eq!(crate::testing::words(&answer(json!({ "status_code": 413 }))), "Payload too large");
     let page = "<html>\r\n<head><title>403 Forbidden</title></head>\r\n<body>\r\n<center><h1>403 Forbidden</h1></center>\
                 \r\n</body>\r\n</html>\r\n";
     let answer = answer(json!({ "status_code": 403 }));
