@@ -60,7 +60,7 @@ impl Exchange {
                     Framing::Length(length) if !bodiless && !keep_length => Some(length),
                     _ => None,
                 };
-                let end = bodiless || self.head_only || framing == Framing::Length(0);
+                let end = bodiless || self.head_only || matches!(framing, Framing::None | Framing::Length(0));
                 channel.begin_response(head, length, end)?;
             }
         }

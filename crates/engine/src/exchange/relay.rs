@@ -29,7 +29,7 @@ impl Exchange {
     ) -> Result<(), ForwardError> {
         let bodiless = self.head_only || is_bodiless(responded.head.status);
         let framing = match responded.framing {
-            Framing::None if !bodiless => Framing::Length(0),
+            Framing::None if !bodiless && matches!(self.client, Channel::H1(_)) => Framing::Length(0),
             Framing::Length(_) if filter.is_some() => Framing::Chunked,
             framing => framing,
         };

@@ -96,6 +96,10 @@ async fn echo(request: Request<RecvStream>, mut respond: h2::server::SendRespons
     if path == "/reset" {
         return respond.send_reset(h2::Reason::REFUSED_STREAM);
     }
+    if path == "/refused" {
+        let head = Response::builder().header("grpc-status", "12").body(()).unwrap();
+        return drop(respond.send_response(head, true).unwrap());
+    }
     let mut stream = respond
         .send_response(Response::builder().header("content-type", "application/grpc").body(()).unwrap(), false)
         .unwrap();
@@ -210,6 +214,14 @@ async fn grpc_streams_both_ways_with_trailers() {
     let (body, ()) = tokio::join!(async { read_all(response.await.unwrap().into_body()).await.unwrap() }, sending);
     assert!(body.data == large);
     assert_eq!(proxy.workers.counters().connects, 1);
+
+    // A response that is only a head stays one.
+    let refused = Request::builder().method("POST").uri("http://test/refused").header("te", "trailers");
+    let send = client.send.clone().ready();
+    let (response, _) = send.await.unwrap().send_request(refused.body(()).unwrap(), true).unwrap();
+    let (head, incoming) = response.await.unwrap().into_parts();
+    assert_eq!((head.headers["grpc-status"].as_bytes(), head.headers.get("content-length")), (b"12".as_slice(), None));
+    assert!(incoming.is_end_stream());
 
     let refused = Request::builder().method("POST").uri("http://test/reset").header("te", "trailers").body(()).unwrap();
     let (response, _) = client.send.ready().await.unwrap().send_request(refused, true).unwrap();
