@@ -30,7 +30,7 @@ use table::{Action, Table};
 
 pub use answer::Answer as AdminAnswer;
 pub use body::MAX_BODY;
-pub use node::{Connections, LuaMemory, Node, SharedMemory, StaticNode};
+pub use node::{Connections, LuaMemory, Node, SHARED_MEMORY, SharedMemory, StaticNode};
 pub use targets::{Address, BalancerHealth, Health, HealthError, NoHealth, TargetHealth};
 
 /// What the Admin API serves.
@@ -140,7 +140,7 @@ impl Api {
             _ => raw,
         };
         let Some(segments) = split(path) else { return Answer::not_found() };
-        let Some((endpoint, segments)) = self.table.find(segments) else { return Answer::not_found() };
+        let Some((endpoint, segments)) = self.table.find(&segments) else { return Answer::not_found() };
         let query = match Args::parse(head.uri.query().unwrap_or_default()) {
             Ok(query) => query,
             Err(answer) => return answer,

@@ -20,7 +20,7 @@ use gateway_model::entity::EntitySchema;
 use gateway_model::error::{DaoError, Fields};
 use gateway_model::registry::Registry;
 use serde_json::Value;
-use store::{Key, Record, Revision, Store, StoreError};
+use store::{Key, Query, Record, Revision, Store, StoreError};
 
 pub use document::draft;
 pub use page::{DEFAULT_SIZE, Page, PageQuery, TagFilter, TagRow};
@@ -119,6 +119,39 @@ impl Dao {
         record.map(|record| self.shown(entity, &record)).transpose()
     }
 
+    /// The document whose unique field has this value, if there is one.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn select_unique(
+        &self,
+        entity: &EntitySchema,
+        field: &str,
+        value: &str,
+    ) -> Result<Option<Fields>, DaoError> {
+        let record = self.store.find(entity.name(), field, value).await.map_err(failed)?;
+        record.map(|record| self.shown(entity, &record)).transpose()
+    }
+
+    /// All documents of a kind that refer to the one of `parent` with this id, in the order of ids.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn referring(&self, entity: &EntitySchema, parent: &str, id: &str) -> Result<Vec<Fields>, DaoError> {
+        let naming = Some(key(parent, id));
+        let records = self.store.list(Query { naming, ..Query::all(entity.name()) }).await.map_err(failed)?.records;
+        self.shown_all(entity, &records)
+    }
+
+    /// All documents of a kind as they are stored, in the order of their ids.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn all_stored(&self, entity: &EntitySchema) -> Result<Vec<Fields>, DaoError> {
+        let records = self.store.list(Query::all(entity.name())).await.map_err(failed)?.records;
+        records.iter().map(|record| document::stored(record)).collect()
+    }
+
     /// The record behind a document.
     async fn record(&self, entity: &EntitySchema, by: By<'_>) -> Result<Option<Arc<Record>>, DaoError> {
         match by {
@@ -145,6 +178,11 @@ impl Dao {
         }
     }
 
+    /// What reads show of records of one kind.
+    fn shown_all(&self, entity: &EntitySchema, records: &[Arc<Record>]) -> Result<Vec<Fields>, DaoError> {
+        records.iter().map(|record| self.shown(entity, record)).collect()
+    }
+
     /// What reads show of a record.
     fn shown(&self, entity: &EntitySchema, record: &Record) -> Result<Fields, DaoError> {
         let mut shown = document::shown(entity, &document::stored(record)?, record.draft.expires, self.clock.now());
@@ -157,10 +195,11 @@ impl Dao {
 
 /// The store's key of a document. Ids are the same in lower and upper case.
 pub fn key(entity: &str, id: &str) -> Key {
-    Key::new(entity, "", id.to_ascii_lowercase())
+    Key { collection: entity.into(), scope: Arc::default(), name: id.to_ascii_lowercase().into() }
 }
 
 /// An error of the store that says nothing about the documents.
+#[expect(clippy::needless_pass_by_value, reason = "it is for map_err")]
 fn failed(error: StoreError) -> DaoError {
     DaoError::Database(base::report(&error))
 }

@@ -5,7 +5,6 @@ use gateway_model::error::{DaoError, Fields};
 use gateway_model::types::check_tag;
 use http::Method;
 use serde_json::{Value, json};
-use store::Query;
 
 use super::answer::Answer;
 use super::crud::{id_of, into_fields, list, unwritable};
@@ -31,13 +30,7 @@ impl Api {
         if custom_id.is_empty() || values.next().is_some() {
             return Err(Answer::message(400, "custom_id must be an unempty string"));
         }
-        let dao = &self.parts.dao;
-        let failed = |error| Answer::from(DaoError::Database(base::report(&error)));
-        let found = dao.store().find("consumers", "custom_id", custom_id).await.map_err(failed)?;
-        let consumer = match found {
-            Some(record) => dao.select(entity, By::Id(&record.draft.key.name)).await?,
-            None => None,
-        };
+        let consumer = self.parts.dao.select_unique(entity, "custom_id", custom_id).await?;
         Ok(Answer::ok(list(call, Page { rows: consumer.into_iter().collect(), offset: None }, "")))
     }
 
@@ -69,14 +62,8 @@ impl Api {
         group: &str,
     ) -> Result<Answer, Answer> {
         let dao = &self.parts.dao;
-        let naming = Some(crate::dao::key("consumers", consumer));
-        let failed = |error| Answer::from(DaoError::Database(base::report(&error)));
-        let records = dao.store().list(Query { naming, ..Query::all("acls") }).await.map_err(failed)?.records;
-        let mut found = None;
-        for record in records {
-            let acl = dao.select(entity, By::Id(&record.draft.key.name)).await?;
-            found = found.or(acl.filter(|acl| acl.get("group").and_then(Value::as_str) == Some(group)));
-        }
+        let acls = dao.referring(entity, "consumers", consumer).await?;
+        let found = acls.into_iter().find(|acl| acl.get("group").and_then(Value::as_str) == Some(group));
         if call.method == Method::PUT {
             let mut given = self.given(call, entity, None)?;
             given.extend(into_fields(json!({ "consumer": { "id": consumer } })));

@@ -136,8 +136,8 @@ pub(super) struct Table {
 
 #[derive(Debug, Default)]
 struct Node {
-    words: HashMap<String, Node>,
-    placeholder: Option<Box<Node>>,
+    words: HashMap<String, Self>,
+    placeholder: Option<Box<Self>>,
     endpoint: Option<usize>,
 }
 
@@ -164,9 +164,9 @@ impl Table {
     }
 
     /// The endpoint of a path's segments, and the segments that stand for its placeholders.
-    pub(super) fn find(&self, segments: Vec<String>) -> Option<(&Endpoint, Vec<String>)> {
+    pub(super) fn find(&self, segments: &[String]) -> Option<(&Endpoint, Vec<String>)> {
         let mut values = Vec::new();
-        let at = self.root.find(&segments, &mut values)?;
+        let at = self.root.find(segments, &mut values)?;
         Some((&self.endpoints[at], values))
     }
 

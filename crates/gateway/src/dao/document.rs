@@ -12,7 +12,8 @@ use super::key;
 /// What goes into the store for a complete document.
 pub fn draft(entity: &EntitySchema, document: &Fields, expires: Option<Timestamp>) -> Draft {
     let id = document.get("id").and_then(Value::as_str).unwrap_or_default();
-    let mut draft = Draft::new(key(entity.name(), id), Value::Object(document.clone()).to_string());
+    let body = serde_json::to_string(document).expect("documents are JSON");
+    let mut draft = Draft::new(key(entity.name(), id), body);
     if let Some(Value::Array(tags)) = document.get("tags") {
         draft.labels = tags.iter().filter_map(Value::as_str).map(|tag| (tag.to_owned(), String::new())).collect();
     }

@@ -109,7 +109,7 @@ impl Dao {
     /// # Errors
     /// An offset that makes no sense, or the store's failure.
     pub async fn page(&self, entity: &EntitySchema, query: PageQuery) -> Result<Page, DaoError> {
-        let after = query.offset.as_deref().map(|offset| read_offset(offset)).transpose()?;
+        let after = query.offset.as_deref().map(read_offset).transpose()?;
         let (labels, any_labels) = query.tags.map(TagFilter::into_labels).unwrap_or_default();
         let list = Query {
             labels,

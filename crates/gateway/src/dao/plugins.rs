@@ -28,12 +28,8 @@ impl Dao {
                 return Err(mismatch("must match the associated route's protocols"));
             }
         } else if let Some(id) = foreign_id(&plugin, "service") {
-            let naming = Some(key("services", id));
-            let routes = self.store.list(Query { naming, ..Query::all("routes") }).await.map_err(failed)?;
-            let mut any = routes.records.is_empty();
-            for route in &routes.records {
-                any = any || shares(&stored(route)?);
-            }
+            let routes = self.referring(self.entity("routes"), "services", id).await?;
+            let any = routes.is_empty() || routes.iter().any(shares);
             if !any {
                 let text = "must match the protocols of at least one route pointing to this Plugin's service";
                 return Err(mismatch(text));

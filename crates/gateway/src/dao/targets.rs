@@ -1,13 +1,11 @@
 //! Targets: written as people like, kept as `host:port`.
 
 use gateway_model::entities::canonical_target;
-use gateway_model::entity::EntitySchema;
 use gateway_model::error::{DaoError, Fields};
 use serde_json::Value;
-use store::Query;
 
-use super::document::{foreign_id, stored};
-use super::{By, Dao, failed, is_uuid, key};
+use super::document::foreign_id;
+use super::{By, Dao, is_uuid};
 
 /// Brings the address of a target that is written into its form.
 pub(super) fn normalise(given: &mut Fields) -> Result<(), DaoError> {
@@ -43,38 +41,9 @@ impl Dao {
     /// # Errors
     /// The store's failure.
     pub async fn targets(&self, upstream: &str) -> Result<Vec<Fields>, DaoError> {
-        let entity = self.entity("targets");
-        let naming = Some(key("upstreams", upstream));
-        let records = self.store.list(Query { naming, ..Query::all(entity.name()) }).await.map_err(failed)?.records;
-        let mut targets = records.iter().map(|record| self.shown(entity, record)).collect::<Result<Vec<_>, _>>()?;
+        let mut targets = self.referring(self.entity("targets"), "upstreams", upstream).await?;
         targets.sort_by(|a, b| age(b).partial_cmp(&age(a)).unwrap_or(std::cmp::Ordering::Equal));
         Ok(targets)
-    }
-
-    /// The documents behind records of one kind.
-    pub(super) fn shown_all(
-        &self,
-        entity: &EntitySchema,
-        records: &[std::sync::Arc<store::Record>],
-    ) -> Result<Vec<Fields>, DaoError> {
-        records.iter().map(|record| self.shown(entity, record)).collect()
-    }
-
-    /// How many documents of a kind there are.
-    ///
-    /// # Errors
-    /// The store's failure.
-    pub async fn count(&self, entity: &EntitySchema) -> Result<usize, DaoError> {
-        Ok(self.store.list(Query { limit: 1, ..Query::all(entity.name()) }).await.map_err(failed)?.total)
-    }
-
-    /// All documents of a kind as they are stored, in the order of their ids.
-    ///
-    /// # Errors
-    /// The store's failure.
-    pub async fn all_stored(&self, entity: &EntitySchema) -> Result<Vec<Fields>, DaoError> {
-        let records = self.store.list(Query::all(entity.name())).await.map_err(failed)?.records;
-        records.iter().map(|record| stored(record)).collect()
     }
 }
 

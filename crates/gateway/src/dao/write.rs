@@ -162,29 +162,38 @@ impl Dao {
     /// # Errors
     /// They clash with each other, or refer to what is not among them.
     pub async fn replace_all(&self, documents: Vec<(&EntitySchema, Fields)>) -> Result<store::Revision, DaoError> {
-        let mut first_of: HashMap<store::Key, usize> = HashMap::new();
-        let mut drafts = Vec::with_capacity(documents.len());
-        for (at, (entity, document)) in documents.iter().enumerate() {
-            let expires = document.get("ttl").cloned().map_or(TtlValue::Unsaid, TtlValue::Given);
-            let draft = draft(entity, document, self.expiry(expires)?);
-            first_of.entry(draft.key.clone()).or_insert(at);
-            drafts.push(draft);
-        }
-        let collections = self.registry.entities().map(|entity| Arc::from(entity.name())).collect();
-        match self.store.commit(vec![Op::Replace(Content { collections, drafts: drafts.clone() })]).await {
+        let collections: Vec<Arc<str>> = self.registry.entities().map(|entity| entity.name().into()).collect();
+        let drafts = self.drafts(&documents, &collections)?;
+        let error = match self.store.commit(vec![Op::Replace(Content { collections, drafts })]).await {
             Ok(committed) => {
                 self.wait_for(committed.revision).await;
-                Ok(committed.revision)
+                return Ok(committed.revision);
             }
-            Err(error) => {
-                let refused = drafts.iter().find(|draft| is_about(&error, draft));
-                let at = refused.and_then(|draft| first_of.get(&draft.key)).copied().unwrap_or_default();
-                match documents.get(at) {
-                    Some((entity, document)) => Err(self.explain(entity, document, &[], error).await),
-                    None => Err(failed(error)),
-                }
-            }
+            Err(error) => error,
+        };
+        let drafts = self.drafts(&documents, &[])?;
+        match drafts.iter().zip(&documents).find(|(draft, _)| is_about(&error, draft)) {
+            Some((_, (entity, document))) => Err(self.explain(entity, document, &[], error).await),
+            None => Err(failed(error)),
         }
+    }
+
+    /// What goes into the store; names of collections are those of `collections`, so that all share them.
+    fn drafts(&self, documents: &[(&EntitySchema, Fields)], collections: &[Arc<str>]) -> Result<Vec<Draft>, DaoError> {
+        let collections: HashMap<&str, &Arc<str>> = collections.iter().map(|name| (&**name, name)).collect();
+        let share = |key: &mut store::Key| {
+            if let Some(name) = collections.get(&*key.collection) {
+                key.collection = Arc::clone(name);
+            }
+        };
+        let drafts = documents.iter().map(|(entity, document)| {
+            let ttl = document.get("ttl").cloned().map_or(TtlValue::Unsaid, TtlValue::Given);
+            let mut draft = draft(entity, document, self.expiry(ttl)?);
+            share(&mut draft.key);
+            draft.parents.iter_mut().chain(&mut draft.references).for_each(share);
+            Ok(draft)
+        });
+        drafts.collect()
     }
 
     /// What every write does with what it was given before the schema sees it.
