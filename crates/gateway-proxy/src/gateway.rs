@@ -64,6 +64,9 @@ impl Gateway {
         let mut collected = Collected::new();
         let reply = if context.request.method == Method::Trace {
             refused(Box::new(Answer::error(405, error_body::usual_message(405))), Source::Error)
+        } else if gateway_router::path::leaves_root(routing::path_of(context.request.path())) {
+            context.error_format = error_body::format_of_protocol_error(&context.request.headers, config.settings.error_default_type);
+            refused(Box::new(Answer::error(400, error_body::usual_message(400))), Source::Error)
         } else {
             match routing::route(config, context) {
                 None => {

@@ -86,7 +86,7 @@ impl<T> Matcher<T> {
         let fields = Fields {
             methods: spec.methods.clone(),
             headers: spec.headers.iter().map(header).collect::<Result<_, _>>()?,
-            snis: spec.snis.iter().map(|sni| host_key(sni.trim_end_matches('.')).0).collect(),
+            snis: spec.snis.iter().map(|sni| host_key(&sni.trim_end_matches('.').to_ascii_lowercase()).0).collect(),
             sources: spec.sources.iter().map(address).collect::<Result<_, _>>()?,
             destinations: spec.destinations.iter().map(address).collect::<Result<_, _>>()?,
             only_tls: spec.only_tls.filter(|_| flavor == Flavor::Expressions),
@@ -222,15 +222,14 @@ fn placements(flavor: Flavor, spec: &RouteSpec, regexes: &mut Vec<Regex>) -> Res
     Ok(placements)
 }
 
-/// `Example.com:80`, `*.example.com`, `example.*`
+/// `example.com:80`, `*.example.com`, `example.*`. Case counts, as in the reference.
 fn host_key(host: &str) -> (HostKey, Option<u16>) {
-    let host = host.to_ascii_lowercase();
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => match port.parse() {
             Ok(port) => (name, Some(port)),
-            Err(_) => (&*host, None),
+            Err(_) => (host, None),
         },
-        _ => (&*host, None),
+        _ => (host, None),
     };
     let key = if let Some(end) = name.strip_prefix('*') {
         HostKey::Suffix(end.as_bytes().into())

@@ -152,7 +152,7 @@ pub fn upstream_path(base: &[u8], request: &[u8], matched: Option<usize>, handli
     };
     let ends_in_slash = request.len() > 1 && request.ends_with(b"/");
     match (with_slash, strip) {
-        (true, true) if rest.is_empty() && (base == b"/" || ends_in_slash) => join(base, b"", b""),
+        (true, true) if rest.is_empty() && (base == b"/" || request.ends_with(b"/")) => join(base, b"", b""),
         (true, true) if rest.is_empty() => join(base_open, b"", b""),
         (true, true) if rest.starts_with(b"/") => join(base_open, b"", rest),
         (true, true) => join(base, b"", rest),

@@ -6,7 +6,7 @@ use crate::spec::{Flavor, RouteSpec};
 
 /// The larger is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Rank(u64, u64, u128);
+pub(crate) struct Rank(u64, u64, u128, usize);
 
 /// The names of routes that were split are made of this.
 const SPLIT: Uuid = Uuid::from_u128(0x7f145bf9_0dce_4f91_98eb_debbce4b9f6b);
@@ -24,13 +24,13 @@ pub(crate) enum Paths {
 
 /// The rank of a route's expression: above all routes without.
 pub(crate) fn of_expression(spec: &RouteSpec) -> Rank {
-    Rank(0xff << 56 | spec.priority & ((1 << 56) - 1), 0, number(&spec.id))
+    Rank(0xff << 56 | spec.priority & ((1 << 56) - 1), 0, number(&spec.id), 0)
 }
 
 /// The rank of one group of a route's paths; `part` is its number, from 1, if there are several.
 pub(crate) fn of_fields(flavor: Flavor, spec: &RouteSpec, paths: Paths, part: Option<usize>) -> Rank {
     match flavor {
-        Flavor::Traditional => traditional(spec),
+        Flavor::Traditional => traditional(spec, paths),
         Flavor::TraditionalCompatible | Flavor::Expressions => compatible(spec, paths, part),
     }
 }
@@ -57,10 +57,10 @@ fn compatible(spec: &RouteSpec, paths: Paths, part: Option<usize>) -> Rank {
         Some(part) => Uuid::new_v5(&SPLIT, format!("{}#{part}", spec.id).as_bytes()).as_u128(),
         None => number(&spec.id),
     };
-    Rank(low.cast_signed() as i64 as u64 | high, 0, id)
+    Rank(low.cast_signed() as i64 as u64 | high, 0, id, 0)
 }
 
-fn traditional(spec: &RouteSpec) -> Rank {
+fn traditional(spec: &RouteSpec, paths: Paths) -> Rank {
     let category = u64::from(!spec.hosts.is_empty()) << 6
         | u64::from(!spec.headers.is_empty()) << 5
         | u64::from(!spec.paths.is_empty()) << 4
@@ -75,11 +75,18 @@ fn traditional(spec: &RouteSpec) -> Rank {
         | u64::from(!spec.hosts.is_empty() && !has_wildcard) << 1
         | u64::from(has_regex);
     let regex = if has_regex { (spec.regex_priority.clamp(-(1 << 30), 1 << 30) + (1 << 31)) as u64 } else { 0 };
-    let longest = spec.paths.iter().map(|path| path.len()).max().unwrap_or(0) as u64;
+    let plain = spec.paths.iter().filter(|path| !path.starts_with('~'));
+    let longest = plain.map(|path| path.len()).max().unwrap_or(0) as u64;
     let first = (criteria(spec) as u64) << 24 | category << 16 | submatch << 12;
     let second = (spec.headers.len().min(255) as u64) << 56 | regex << 20 | longest.min((1 << 20) - 1);
     let older = !((spec.created_at.max(0.0) * 1000.0) as u64);
-    Rank(first, second, u128::from(older) << 64 | number(&spec.id) >> 64)
+    // All paths of a route rank alike; among them patterns are asked first, then the longest.
+    let within = match paths {
+        Paths::None => 0,
+        Paths::Prefix(length) => length,
+        Paths::Regex => usize::MAX,
+    };
+    Rank(first, second, u128::from(older) << 64 | number(&spec.id) >> 64, within)
 }
 
 fn criteria(spec: &RouteSpec) -> usize {

@@ -13,7 +13,7 @@ pub trait Headers {
 pub struct Request<'a> {
     /// The method.
     pub method: &'a str,
-    /// The host of `Host`, lower case and without port; empty if there is none.
+    /// The host of `Host` as the client wrote it, without port; empty if there is none.
     pub host: &'a [u8],
     /// The normalised path.
     pub path: &'a [u8],

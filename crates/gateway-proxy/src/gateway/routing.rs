@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use engine::headers::Headers;
 use gateway_router::{Request, path};
-use smallvec::SmallVec;
 
 use crate::config::{Config, RouteRuntime, ServiceRuntime, without_port};
 use crate::pdk::Context;
@@ -21,15 +20,11 @@ pub(super) struct Routed<'a> {
 pub(super) fn route<'a>(config: &'a Config, context: &mut Context) -> Option<Routed<'a>> {
     let raw = path_of(context.request.path());
     let normal = path::normalize(raw);
-    let host: SmallVec<[u8; 64]> = context
-        .request
-        .headers
-        .get_str("host")
-        .map(|host| without_port(host).bytes().map(|byte| byte.to_ascii_lowercase()).collect())
-        .unwrap_or_default();
+    // As the client wrote it: routes' hosts are in lower case, and the reference does not fold the request's.
+    let host = context.request.headers.get_str("host").map_or("", without_port);
     let request = Request {
         method: context.request.method.as_str(),
-        host: &host,
+        host: host.as_bytes(),
         path: &normal,
         query: context.request.query().unwrap_or_default(),
         headers: &Fields(&context.request.headers),
@@ -46,8 +41,8 @@ pub(super) fn route<'a>(config: &'a Config, context: &mut Context) -> Option<Rou
 
     if let Some(service) = &service {
         let target = &mut context.target;
-        // A route without paths that strips takes nothing away.
-        let strip = strip.or(route.document.strip_path.then_some(0));
+        // A route without paths that strips takes no more than the first slash away.
+        let strip = strip.or(route.document.strip_path.then_some(1));
         path::upstream_path(&service.path, &normal, strip, route.handling, &mut target.path);
         target.query.clear();
         if let Some(mark) = memchr::memchr(b'?', &context.request.target) {

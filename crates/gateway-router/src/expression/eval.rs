@@ -123,14 +123,20 @@ pub(crate) fn groups(regex: &regex::bytes::Regex, found: &regex::bytes::Captures
     groups
 }
 
+/// What is between the first slash and the last, if the path ends in one.
+fn inner(path: &[u8]) -> &[u8] {
+    let path = path.strip_prefix(b"/").unwrap_or(path);
+    path.strip_suffix(b"/").unwrap_or(path)
+}
+
 fn segment_count(path: &[u8]) -> i64 {
-    let inner = path.strip_prefix(b"/").unwrap_or(path);
+    let inner = inner(path);
     if inner.is_empty() { 0 } else { inner.split(|byte| *byte == b'/').count() as i64 }
 }
 
 /// The segments from `first` to `last`, with the slashes between them; `None` if the path has fewer.
 fn segments(path: &[u8], first: usize, last: usize) -> Option<&[u8]> {
-    let inner = path.strip_prefix(b"/").unwrap_or(path);
+    let inner = inner(path);
     let mut start = (first == 0).then_some(0);
     let mut number = 0;
     for (at, byte) in inner.iter().enumerate() {
