@@ -6,20 +6,25 @@ use gateway_model::registry::PluginSchema;
 use gateway_proxy::pdk::Definition;
 
 mod acl;
+mod arguments;
 mod auth;
 mod basic_auth;
 mod body;
 mod bot_detection;
 mod cors;
+mod functions;
 mod hmac_auth;
 mod ip_restriction;
+mod json_fields;
 mod jwt;
 mod key_auth;
 mod query;
 mod rate_limiting;
 mod request_size_limiting;
 mod request_termination;
+mod request_transformer;
 mod schema;
+mod template;
 mod text;
 
 #[cfg(test)]
@@ -32,6 +37,8 @@ pub fn definitions() -> Vec<Arc<dyn Definition>> {
         Arc::new(basic_auth::BasicAuth),
         Arc::new(bot_detection::BotDetection),
         Arc::new(cors::Cors),
+        Arc::new(functions::PRE),
+        Arc::new(functions::POST),
         Arc::new(hmac_auth::HmacAuth),
         Arc::new(ip_restriction::IpRestriction),
         Arc::new(jwt::Jwt),
@@ -39,6 +46,7 @@ pub fn definitions() -> Vec<Arc<dyn Definition>> {
         Arc::new(rate_limiting::RateLimiting),
         Arc::new(request_size_limiting::RequestSizeLimiting),
         Arc::new(request_termination::RequestTermination),
+        Arc::new(request_transformer::RequestTransformer),
     ]
 }
 
@@ -49,6 +57,8 @@ pub fn schemas() -> Vec<PluginSchema> {
         basic_auth::schema(),
         bot_detection::schema(),
         cors::schema(),
+        functions::pre_function(),
+        functions::post_function(),
         hmac_auth::schema(),
         ip_restriction::schema(),
         jwt::schema(),
@@ -56,6 +66,7 @@ pub fn schemas() -> Vec<PluginSchema> {
         rate_limiting::schema(),
         request_size_limiting::schema(),
         request_termination::schema(),
+        request_transformer::schema(),
     ]
 }
 
