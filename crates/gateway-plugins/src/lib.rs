@@ -23,6 +23,7 @@ mod rate_limiting;
 mod request_size_limiting;
 mod request_termination;
 mod request_transformer;
+mod response_transformer;
 mod schema;
 mod template;
 mod text;
@@ -47,6 +48,7 @@ pub fn definitions() -> Vec<Arc<dyn Definition>> {
         Arc::new(request_size_limiting::RequestSizeLimiting),
         Arc::new(request_termination::RequestTermination),
         Arc::new(request_transformer::RequestTransformer),
+        Arc::new(response_transformer::ResponseTransformer),
     ]
 }
 
@@ -67,6 +69,7 @@ pub fn schemas() -> Vec<PluginSchema> {
         request_size_limiting::schema(),
         request_termination::schema(),
         request_transformer::schema(),
+        response_transformer::schema(),
     ]
 }
 

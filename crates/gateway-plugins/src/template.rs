@@ -16,6 +16,7 @@ use gateway_proxy::pdk::Headers;
 use serde_json::{Map, Value as Json};
 
 use parse::Expression;
+pub(crate) use value::number;
 
 /// The longest template.
 const LENGTH_LIMIT: usize = 16 * 1024;
