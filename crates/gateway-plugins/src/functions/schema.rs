@@ -17,7 +17,8 @@ pub(crate) fn post_function() -> PluginSchema {
 }
 
 fn schema(name: &'static str, priority: i32, check: CustomCheck) -> PluginSchema {
-    let phase = |name| Field::array(name, Field::string("").custom(check)).required().default_value(Vec::<Value>::new());
+    let phase =
+        |name| Field::array(name, Field::string("").custom(check)).required().default_value(Vec::<Value>::new());
     PluginSchema::new(name, i64::from(priority))
         .no_consumer()
         .protocols_all()

@@ -1,6 +1,7 @@
 //! Whether a text is Lua.
 
-use mlua::{ChunkMode, Function, Lua, LuaOptions, StdLib};
+use mlua::chunk::ChunkMode;
+use mlua::{Function, Lua, LuaOptions, StdLib};
 
 thread_local! {
     /// A state that compiles and never runs anything.
@@ -15,8 +16,7 @@ pub(super) fn check(code: &str) -> Result<(), String> {
         return Err("(binary): cannot load incompatible bytecode".to_owned());
     }
     COMPILER.with(|lua| {
-        let compiled: mlua::Result<Function> =
-            lua.load(code).set_name(code).set_mode(ChunkMode::Text).into_function();
+        let compiled: mlua::Result<Function> = lua.load(code).set_name(code).set_mode(ChunkMode::Text).into_function();
         compiled.map(drop).map_err(|error| message(&error))
     })
 }
