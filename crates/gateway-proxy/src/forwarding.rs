@@ -27,9 +27,39 @@ pub(crate) fn strip_hop_by_hop(headers: &mut Headers) {
     }
 }
 
+/// Whether a field that can be there only once is there twice: such a request is refused, as it means one thing to us
+/// and may mean another to the upstream. `Host` and framing are the codec's.
+pub(crate) fn has_doubled_field(headers: &Headers) -> bool {
+    const ONCE: [&[u8]; 8] = [
+        b"authorization",
+        b"content-range",
+        b"expect",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+    ];
+    let mut seen = 0_u8;
+    headers.iter().any(|(name, _)| {
+        // The length decides for nearly every other field.
+        if !matches!(name.len(), 6 | 8 | 13 | 17 | 19) {
+            return false;
+        }
+        let Some(at) = ONCE.iter().position(|once| name.eq_ignore_ascii_case(once)) else { return false };
+        let before = seen;
+        seen |= 1 << at;
+        seen == before
+    })
+}
+
 /// Removes what concerns only the upstream's connection. Framing is the engine's; an agreed upgrade stays.
+///
+/// Of `Server`, which there can be one of, the first stays.
 pub(crate) fn strip_hop_by_hop_of_response(headers: &mut Headers, upgrade: bool) {
+    let mut server = false;
     headers.retain(|name, _| match name.len() {
+        6 if name.eq_ignore_ascii_case(b"server") => !std::mem::replace(&mut server, true),
         10 => !name.eq_ignore_ascii_case(b"connection") && !name.eq_ignore_ascii_case(b"keep-alive"),
         16 => !name.eq_ignore_ascii_case(b"proxy-connection"),
         7 => upgrade || !name.eq_ignore_ascii_case(b"upgrade"),
@@ -168,6 +198,17 @@ mod tests {
         strip_hop_by_hop(&mut headers);
         let left: Vec<_> = headers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
         assert_eq!(left, ["Content-Length", "Accept"]);
+    }
+
+    #[test]
+    fn a_doubled_field_is_found() {
+        let mut headers = Headers::new();
+        headers.append("Authorization", "a");
+        headers.append("Accept", "a");
+        headers.append("accept", "b");
+        assert!(!has_doubled_field(&headers));
+        headers.append("authorization", "a");
+        assert!(has_doubled_field(&headers));
     }
 
     #[test]

@@ -22,6 +22,7 @@ use gateway_model::typed::Protocol;
 use crate::access_log::AccessLog;
 use crate::config::Config;
 use crate::error_body;
+use crate::forwarding;
 use crate::pdk::{
     Answer, BodyError, Client, Context, Latencies, Outcome, RequestBody, RequestId, Source, Tls, Trust, Try,
 };
@@ -64,7 +65,9 @@ impl Gateway {
         let mut collected = Collected::new();
         let reply = if context.request.method == Method::Trace {
             refused(Box::new(Answer::error(405, error_body::usual_message(405))), Source::Error)
-        } else if gateway_router::path::leaves_root(routing::path_of(context.request.path())) {
+        } else if gateway_router::path::leaves_root(routing::path_of(context.request.path()))
+            || forwarding::has_doubled_field(&context.request.headers)
+        {
             context.error_format = error_body::format_of_protocol_error(&context.request.headers, config.settings.error_default_type);
             refused(Box::new(Answer::error(400, error_body::usual_message(400))), Source::Error)
         } else {

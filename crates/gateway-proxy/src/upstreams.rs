@@ -178,7 +178,8 @@ impl Follow {
 fn resolved(subscriptions: &HashMap<Box<str>, Subscription>, name: &str, port: u16, weight: u32) -> Resolved {
     if let Some(ip) = literal(name) {
         let address = AddressSpec { name: name.into(), port, weight, ips: [ip].into_iter().collect() };
-        return Resolved { addresses: vec![address], source: "A".into() };
+        let record = if ip.is_ipv6() { "AAAA" } else { "A" };
+        return Resolved { addresses: vec![address], source: record.into() };
     }
     match subscriptions.get(name).and_then(Subscription::current) {
         Some(Ok(answer)) => {

@@ -207,8 +207,9 @@ fn placements(flavor: Flavor, spec: &RouteSpec, regexes: &mut Vec<Regex>) -> Res
     let mut placements = Vec::with_capacity(hosts.len() * paths.len());
     for (group, prefix, pattern) in paths {
         let part = groups.iter().position(|of| *of == group).map(|at| at + 1).filter(|_| split);
-        let rank = rank::of_fields(flavor, spec, group, part);
         for (host, port) in &hosts {
+            let wildcard = matches!(host, HostKey::Suffix(_) | HostKey::Prefix(_));
+            let rank = rank::of_fields(flavor, spec, group, part, wildcard);
             let prefix: Option<Box<[u8]>> = prefix.clone();
             placements.push(Placement {
                 rank,

@@ -27,10 +27,11 @@ pub(crate) fn of_expression(spec: &RouteSpec) -> Rank {
     Rank(0xff << 56 | spec.priority & ((1 << 56) - 1), 0, number(&spec.id), 0)
 }
 
-/// The rank of one group of a route's paths; `part` is its number, from 1, if there are several.
-pub(crate) fn of_fields(flavor: Flavor, spec: &RouteSpec, paths: Paths, part: Option<usize>) -> Rank {
+/// The rank of one group of a route's paths; `part` is its number, from 1, if there are several. `wildcard`: under a
+/// host with a wildcard.
+pub(crate) fn of_fields(flavor: Flavor, spec: &RouteSpec, paths: Paths, part: Option<usize>, wildcard: bool) -> Rank {
     match flavor {
-        Flavor::Traditional => traditional(spec, paths),
+        Flavor::Traditional => traditional(spec, paths, wildcard),
         Flavor::TraditionalCompatible | Flavor::Expressions => compatible(spec, paths, part),
     }
 }
@@ -60,7 +61,8 @@ fn compatible(spec: &RouteSpec, paths: Paths, part: Option<usize>) -> Rank {
     Rank(low.cast_signed() as i64 as u64 | high, 0, id, 0)
 }
 
-fn traditional(spec: &RouteSpec, paths: Paths) -> Rank {
+/// What counts first is how the request matched: a host to the letter, a pattern.
+fn traditional(spec: &RouteSpec, paths: Paths, wildcard: bool) -> Rank {
     let category = u64::from(!spec.hosts.is_empty()) << 6
         | u64::from(!spec.headers.is_empty()) << 5
         | u64::from(!spec.paths.is_empty()) << 4
@@ -77,7 +79,9 @@ fn traditional(spec: &RouteSpec, paths: Paths) -> Rank {
     let regex = if has_regex { (spec.regex_priority.clamp(-(1 << 30), 1 << 30) + (1 << 31)) as u64 } else { 0 };
     let plain = spec.paths.iter().filter(|path| !path.starts_with('~'));
     let longest = plain.map(|path| path.len()).max().unwrap_or(0) as u64;
-    let first = (criteria(spec) as u64) << 24 | category << 16 | submatch << 12;
+    let exact_host = !spec.hosts.is_empty() && !wildcard;
+    let matched = u64::from(exact_host) << 1 | u64::from(paths == Paths::Regex);
+    let first = (criteria(spec) as u64) << 24 | category << 16 | matched << 12 | submatch << 8;
     let second = (spec.headers.len().min(255) as u64) << 56 | regex << 20 | longest.min((1 << 20) - 1);
     let older = !((spec.created_at.max(0.0) * 1000.0) as u64);
     // All paths of a route rank alike; among them patterns are asked first, then the longest.

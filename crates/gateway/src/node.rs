@@ -30,8 +30,8 @@ use crate::dao::Dao;
 use crate::declarative::Loader;
 use apply::Applier;
 pub use apply::InForce;
-pub use facts::LogLevel;
 use facts::Facts;
+pub use facts::LogLevel;
 
 /// How long open requests have when the node stops at once.
 const STOP: Duration = Duration::from_millis(500);
@@ -145,7 +145,8 @@ impl Node {
 
         let workers = start_workers(&conf, &in_force, &certificates)?;
         let workers = Arc::new(workers);
-        let facts = Arc::new(Facts::new(&conf, Arc::clone(&plugin_node), Arc::clone(&workers), Arc::clone(&loader), log_level));
+        let facts =
+            Arc::new(Facts::new(&conf, Arc::clone(&plugin_node), Arc::clone(&workers), Arc::clone(&loader), log_level));
         let node = Self { conf, dao, loader, in_force, replace, names, plugin_node, certificates, workers, facts };
         node.serve_admin(&tasks)?;
         node.serve_status(&tasks)?;
@@ -272,7 +273,8 @@ pub(crate) fn registry(conf: &Conf, definitions: &[Arc<dyn Definition>]) -> Regi
     let schemas = gateway_plugins::schemas().into_iter().filter(|schema| is_enabled(schema.name()));
     let flavor = match conf.proxy.router_flavor {
         gateway_proxy::Flavor::Expressions => gateway_model::entities::RouterFlavor::Expressions,
-        _ => gateway_model::entities::RouterFlavor::Traditional,
+        gateway_proxy::Flavor::Traditional => gateway_model::entities::RouterFlavor::Traditional,
+        gateway_proxy::Flavor::TraditionalCompatible => gateway_model::entities::RouterFlavor::TraditionalCompatible,
     };
     Registry::new(flavor, schemas)
 }
@@ -334,9 +336,7 @@ fn start_names(conf: &Conf, clock: &Arc<dyn Clock>, tasks: &Tasks) -> Result<Arc
 fn start_workers(conf: &Conf, in_force: &InForce, certificates: &Arc<Certificates>) -> Result<Workers, NodeError> {
     let access_log = match &conf.access_log {
         None => None,
-        Some(path) => {
-            Some(AccessLog::open(path).map_err(|source| NodeError::File { path: path.clone(), source })?)
-        }
+        Some(path) => Some(AccessLog::open(path).map_err(|source| NodeError::File { path: path.clone(), source })?),
     };
     let defaults = WorkerSettings::default();
     let settings = WorkerSettings {
@@ -381,9 +381,8 @@ fn listeners(listens: &[Listen], certificates: &Arc<Certificates>) -> Result<Vec
 
 /// The proxy's settings with the files they name.
 fn proxy_settings(conf: &Conf) -> Result<gateway_proxy::Settings, NodeError> {
-    let read = |path: &PathBuf| {
-        std::fs::read_to_string(path).map_err(|source| NodeError::File { path: path.clone(), source })
-    };
+    let read =
+        |path: &PathBuf| std::fs::read_to_string(path).map_err(|source| NodeError::File { path: path.clone(), source });
     let client_certificate = match &conf.client_ssl {
         Some((cert, key)) => Some((read(cert)?, base::Secret::new(read(key)?))),
         None => None,

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use engine::headers::Headers;
 use engine::message::ResponseHead;
+use gateway_model::typed::Protocol;
 
 use crate::config::Config;
 use crate::error_body;
@@ -15,10 +16,7 @@ pub(super) fn render(answer: Answer, context: &Context) -> (ResponseHead, Vec<u8
     head.headers = answer.headers;
     let body = match answer.content {
         Content::Empty => Vec::new(),
-        Content::Bytes(body) => {
-            default_type(&mut head, "text/plain; charset=utf-8");
-            body
-        }
+        Content::Bytes(body) => body,
         Content::Json(value) => {
             default_type(&mut head, "application/json; charset=utf-8");
             value.to_string().into_bytes()
@@ -28,7 +26,8 @@ pub(super) fn render(answer: Answer, context: &Context) -> (ResponseHead, Vec<u8
             if !head.headers.contains("content-type") {
                 head.headers.append("Content-Type", error_body::content_type(format));
             }
-            if format == ErrorFormat::Grpc {
+            // A client that merely accepts gRPC gets an empty answer; one that speaks it learns the reason.
+            if format == ErrorFormat::Grpc && matches!(context.client.protocol, Protocol::Grpc | Protocol::Grpcs) {
                 let status = error_body::grpc_status(head.status);
                 head.headers.set("grpc-status", itoa::Buffer::new().format(status));
                 head.headers.set("grpc-message", percent_encoded(&message));

@@ -22,7 +22,7 @@ pub enum Content {
     Error(String),
     /// `{"message": ...}` or any other JSON, compact, `application/json; charset=utf-8`.
     Json(serde_json::Value),
-    /// These bytes; the type is in the headers or is `text/plain; charset=utf-8` no more than by default.
+    /// These bytes; their type, if they have one, is in the headers.
     Bytes(Vec<u8>),
 }
 

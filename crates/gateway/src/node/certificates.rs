@@ -69,12 +69,18 @@ pub(super) fn trusted(files: &[String]) -> Result<Option<String>, NodeError> {
 pub(super) fn probe_tls() -> ProbeTls {
     let made = Configurations::default();
     let configuration = |verify| {
-        made.get(&Settings { verify, identity: None, alpn: Alpn::None }).expect("settings without certificates are valid")
+        made.get(&Settings { verify, identity: None, alpn: Alpn::None })
+            .expect("settings without certificates are valid")
     };
     let unverified = configuration(Verify::Off);
     let system = trusted(&["system".to_owned()]).ok().flatten();
     let verified = system.and_then(|authorities| {
-        made.get(&Settings { verify: Verify::On { authorities: authorities.into(), depth: 8 }, identity: None, alpn: Alpn::None }).ok()
+        made.get(&Settings {
+            verify: Verify::On { authorities: authorities.into(), depth: 8 },
+            identity: None,
+            alpn: Alpn::None,
+        })
+        .ok()
     });
     // Without a single authority nothing can be verified: every such probe is to fail rather than pass.
     let verified = verified.unwrap_or_else(|| Arc::new(nobody()));

@@ -14,7 +14,9 @@ use gateway_proxy::pdk::Node as PluginNode;
 use serde_json::{Map, Value, json};
 
 use super::{InForce, NodeError};
-use crate::admin::{Address, BalancerHealth, Connections, Health, HealthError, LuaMemory, Node, SharedMemory, TargetHealth};
+use crate::admin::{
+    Address, BalancerHealth, Connections, Health, HealthError, LuaMemory, Node, SharedMemory, TargetHealth,
+};
 use crate::conf::{Conf, Database};
 use crate::declarative::Loader;
 
@@ -148,7 +150,8 @@ pub(super) fn node_id(conf: &Conf) -> Result<String, NodeError> {
 }
 
 pub(super) fn hostname() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+    fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
 }
 
 /// The memory of the process; 0 where the system does not say.
@@ -174,7 +177,8 @@ impl Health for ProxyHealth {
             let (name, port) = split(text(target, "target"));
             let status = self.status(upstream);
             let checked = status.as_ref().is_some_and(|status| status.checked);
-            let found = status.and_then(|status| status.targets.into_iter().find(|of| *of.name == *name && of.port == port));
+            let found =
+                status.and_then(|status| status.targets.into_iter().find(|of| *of.name == *name && of.port == port));
             match found {
                 None => TargetHealth { health: "DNS_ERROR", dns: "not in force".to_owned(), addresses: Vec::new() },
                 Some(found) => TargetHealth {
@@ -208,9 +212,12 @@ impl Health for ProxyHealth {
         Box::pin(async move {
             let target = split(text(target, "target"));
             let address = address.map(split);
+            // Without checks nothing has a state: any mark is taken and has no effect.
+            if self.status(upstream).is_some_and(|status| !status.checked) {
+                return Ok(());
+            }
             let config = self.0.config.load();
             match config.mark_target(text(upstream, "name"), target, address, healthy) {
-                // A group without checks takes the mark and does nothing with it.
                 Ok(()) | Err(MarkError::NoChecks) => Ok(()),
                 Err(error) => Err(HealthError(error.to_string())),
             }
