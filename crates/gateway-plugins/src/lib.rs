@@ -11,6 +11,7 @@ mod auth;
 mod basic_auth;
 mod body;
 mod bot_detection;
+mod correlation_id;
 mod cors;
 mod functions;
 mod hmac_auth;
@@ -20,6 +21,7 @@ mod jwt;
 mod key_auth;
 mod query;
 mod rate_limiting;
+mod redirect;
 mod request_size_limiting;
 mod request_termination;
 mod request_transformer;
@@ -37,6 +39,7 @@ pub fn definitions() -> Vec<Arc<dyn Definition>> {
         Arc::new(acl::Acl),
         Arc::new(basic_auth::BasicAuth),
         Arc::new(bot_detection::BotDetection),
+        Arc::new(correlation_id::CorrelationId),
         Arc::new(cors::Cors),
         Arc::new(functions::PRE),
         Arc::new(functions::POST),
@@ -45,6 +48,7 @@ pub fn definitions() -> Vec<Arc<dyn Definition>> {
         Arc::new(jwt::Jwt),
         Arc::new(key_auth::KeyAuth),
         Arc::new(rate_limiting::RateLimiting),
+        Arc::new(redirect::Redirect),
         Arc::new(request_size_limiting::RequestSizeLimiting),
         Arc::new(request_termination::RequestTermination),
         Arc::new(request_transformer::RequestTransformer),
@@ -58,6 +62,7 @@ pub fn schemas() -> Vec<PluginSchema> {
         acl::schema(),
         basic_auth::schema(),
         bot_detection::schema(),
+        correlation_id::schema(),
         cors::schema(),
         functions::pre_function(),
         functions::post_function(),
@@ -66,6 +71,7 @@ pub fn schemas() -> Vec<PluginSchema> {
         jwt::schema(),
         key_auth::schema(),
         rate_limiting::schema(),
+        redirect::schema(),
         request_size_limiting::schema(),
         request_termination::schema(),
         request_transformer::schema(),
