@@ -25,8 +25,10 @@ mod redirect;
 mod request_size_limiting;
 mod request_termination;
 mod request_transformer;
+mod response_ratelimiting;
 mod response_transformer;
 mod schema;
+mod standard_webhooks;
 mod template;
 mod text;
 
@@ -53,6 +55,8 @@ pub fn definitions() -> Vec<Arc<dyn Definition>> {
         Arc::new(request_termination::RequestTermination),
         Arc::new(request_transformer::RequestTransformer),
         Arc::new(response_transformer::ResponseTransformer),
+        Arc::new(response_ratelimiting::ResponseRateLimiting),
+        Arc::new(standard_webhooks::StandardWebhooks),
     ]
 }
 
@@ -76,6 +80,8 @@ pub fn schemas() -> Vec<PluginSchema> {
         request_termination::schema(),
         request_transformer::schema(),
         response_transformer::schema(),
+        response_ratelimiting::schema(),
+        standard_webhooks::schema(),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! rate-limiting: so many requests in a second, minute, hour, day, month or year.
 
 mod counters;
-mod period;
+pub(crate) mod period;
 mod schema;
 
 #[cfg(test)]

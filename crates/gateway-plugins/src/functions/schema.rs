@@ -16,19 +16,24 @@ pub(crate) fn post_function() -> PluginSchema {
     schema("post-function", super::POST.priority, |code| check("post-function", code))
 }
 
+const PHASES: &str = "Custom functions, which can be user-defined, are cached and executed sequentially during specific \
+                      phases: `certificate`, `rewrite`, `access`, `header_filter`, `body_filter`, and `log`.";
+
 fn schema(name: &'static str, priority: i32, check: CustomCheck) -> PluginSchema {
-    let phase =
-        |name| Field::array(name, Field::string("").custom(check)).required().default_value(Vec::<Value>::new());
+    let phase = |name| {
+        let code = Field::string("").optional().custom(check);
+        Field::array(name, code).required().default_value(Vec::<Value>::new()).description(PHASES)
+    };
     PluginSchema::new(name, i64::from(priority))
         .no_consumer()
         .protocols_all()
         .config(Schema::record([
-            phase("certificate").description("Lua code for TLS handshakes. It is checked and not run."),
-            phase("rewrite").description("Lua code run before a route is looked for."),
-            phase("access").description("Lua code run before the request goes upstream."),
-            phase("header_filter").description("Lua code run with the head of the answer."),
-            phase("body_filter").description("Lua code run with every part of the answer's body."),
-            phase("log").description("Lua code run when the exchange is over."),
+            phase("certificate"),
+            phase("rewrite"),
+            phase("access"),
+            phase("header_filter"),
+            phase("body_filter"),
+            phase("log"),
         ]))
         .check(EntityCheck::at_least_one_of([
             "config.certificate",

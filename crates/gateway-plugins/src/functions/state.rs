@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
 use mlua::chunk::ChunkMode;
-use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
+use mlua::{Function, HookTriggers, Lua, LuaOptions, LuaString, StdLib, Table, Value, VmState};
 
 use super::host;
 
@@ -52,7 +52,7 @@ impl State {
         // Compiled code calls no hooks, and so could not be stopped.
         lua.load("jit.off() jit = nil string.dump = nil").exec()?;
         let host = host::table(&lua)?;
-        host.set("load", lua.create_function(load)?)?;
+        host.set("load", lua.create_function(|lua, code: LuaString| load(lua, &code.as_bytes()))?)?;
         host.set("expired", lua.create_function(|_, ()| Ok(expired()))?)?;
         let (kong, ngx) = (lua.create_table()?, lua.create_table()?);
         let part = |name: &str, code: &str| lua.load(code).set_name(format!("={name}")).into_function();
@@ -116,10 +116,9 @@ fn expired() -> bool {
 }
 
 /// Compiles a text; nothing and the reason when it is no Lua.
-fn load(lua: &Lua, code: mlua::LuaString) -> mlua::Result<(Option<Function>, Option<String>)> {
-    let bytes = code.as_bytes();
-    let name = String::from_utf8_lossy(&bytes).into_owned();
-    match lua.load(&bytes[..]).set_name(name).set_mode(ChunkMode::Text).into_function() {
+fn load(lua: &Lua, code: &[u8]) -> mlua::Result<(Option<Function>, Option<String>)> {
+    let name = String::from_utf8_lossy(code).into_owned();
+    match lua.load(code).set_name(name).set_mode(ChunkMode::Text).into_function() {
         Ok(function) => Ok((Some(function), None)),
         Err(error) => Ok((None, Some(super::syntax::message(&error)))),
     }

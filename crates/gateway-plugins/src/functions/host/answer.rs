@@ -14,7 +14,7 @@ pub(super) fn offer(host: &Host<'_>) -> mlua::Result<()> {
     host.add("response_field", |lua, frame, name: String| {
         frame.response_fields().get(&name).map(|value| lua.create_string(value)).transpose()
     })?;
-    host.add("response_values", values)?;
+    host.add("response_values", |lua, frame, name: String| values(lua, frame, &name))?;
     host.add("set_response_field", |_, frame, (name, values): (String, Vec<LuaString>)| {
         put(frame.response_fields(), &name, &values, false)
     })?;
@@ -58,15 +58,15 @@ pub(super) fn offer(host: &Host<'_>) -> mlua::Result<()> {
 }
 
 /// Nothing, one value or a list of them.
-fn values(lua: &Lua, frame: &mut Frame, name: String) -> mlua::Result<Value> {
+fn values(lua: &Lua, frame: &mut Frame, name: &str) -> mlua::Result<Value> {
     let fields = frame.response_fields();
-    let mut all = fields.get_all(&name);
+    let mut all = fields.get_all(name);
     match (all.next(), all.next()) {
         (None, _) => Ok(Value::Nil),
         (Some(value), None) => lua.create_string(value).map(Value::String),
         (Some(_), Some(_)) => {
             let list = lua.create_table()?;
-            for value in fields.get_all(&name) {
+            for value in fields.get_all(name) {
                 list.raw_push(lua.create_string(value)?)?;
             }
             Ok(Value::Table(list))

@@ -1,0 +1,53 @@
+//! What response-ratelimiting may be told.
+
+use gateway_model::registry::PluginSchema;
+use gateway_model::schema::{Element, EntityCheck, Field, Match, Schema};
+use gateway_model::types;
+
+/// The plugin's part of the model.
+pub(crate) fn schema() -> PluginSchema {
+    let redis = |field| EntityCheck::conditional("config.policy", Match::eq("redis"), field, Match::required());
+    PluginSchema::new("response-ratelimiting", 900)
+        .protocols_http()
+        .config(config())
+        .check(redis("config.redis.host"))
+        .check(redis("config.redis.port"))
+        .check(redis("config.redis.timeout"))
+}
+
+fn config() -> Schema {
+    let period = |name| Field::number(name).gt(0);
+    let limits = Schema::record(["second", "minute", "hour", "day", "month", "year"].map(period))
+        .check(EntityCheck::at_least_one_of(["second", "minute", "hour", "day", "month", "year"]));
+    let schema = Schema::record([
+        Field::string("header_name")
+            .default_value("x-kong-limit")
+            .description("The name of the response header used to increment the counters."),
+        Field::string("limit_by")
+            .default_value("consumer")
+            .one_of(["consumer", "credential", "ip"])
+            .description("The entity that will be used when aggregating the limits."),
+        Field::string("policy")
+            .default_value("local")
+            .one_of(["local", "cluster", "redis"])
+            .description("Where counters are kept. Every node counts by itself, whatever is said here."),
+        Field::boolean("fault_tolerant")
+            .required()
+            .default_value(true)
+            .description("Whether requests pass when counters cannot be reached. Counters in memory always can."),
+        Field::record("redis", types::redis()).required().description("Redis configuration"),
+        Field::boolean("block_on_first_violation")
+            .required()
+            .default_value(false)
+            .description("Whether requests are refused as soon as nothing is left of one limit."),
+        Field::boolean("hide_client_headers")
+            .required()
+            .default_value(false)
+            .description("Whether clients are told nothing of limits."),
+        Field::map("limits", Element::string(), Element::record(limits))
+            .required()
+            .len_min(1)
+            .description("Limits by the name under which answers count towards them."),
+    ]);
+    types::with_redis_shorthands(schema, "response-ratelimiting")
+}
