@@ -78,9 +78,14 @@ fn is_hop_by_hop(name: &[u8]) -> bool {
         && HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop.as_bytes()))
 }
 
+/// All values of a field as one list.
+pub(crate) fn list(headers: &Headers, name: &str) -> Vec<u8> {
+    headers.get_all(name).collect::<Vec<_>>().join(b", ".as_slice())
+}
+
 /// Appends `value` to the list in field `name`: `old, value`.
 pub(crate) fn extend_list(headers: &mut Headers, name: &str, value: &[u8]) {
-    let old: Vec<u8> = headers.get_all(name).collect::<Vec<_>>().join(b", ".as_slice());
+    let old = list(headers, name);
     if old.is_empty() {
         headers.set(name, value);
     } else {

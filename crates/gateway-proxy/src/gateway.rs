@@ -6,13 +6,14 @@ mod phases;
 mod proxying;
 mod routing;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use engine::exchange::Exchange;
+use engine::http1::DateCache;
 use engine::message::{Method, RequestHead, ResponseHead};
 use engine::peer::Peer;
 use engine::service::{self, Refusal, Service};
@@ -34,6 +35,7 @@ pub struct Gateway {
     config: Arc<ArcSwap<Config>>,
     access_log: Option<AccessLog>,
     ids: Cell<u128>,
+    dates: RefCell<DateCache>,
 }
 
 /// What a request went through, for its last phase.
@@ -53,7 +55,7 @@ impl Gateway {
     /// A gateway that serves whatever the configuration is when a request arrives. `seed` makes request ids differ
     /// between workers and processes.
     pub fn new(config: Arc<ArcSwap<Config>>, access_log: Option<AccessLog>, seed: u128) -> Self {
-        Self { config, access_log, ids: Cell::new(seed) }
+        Self { config, access_log, ids: Cell::new(seed), dates: RefCell::default() }
     }
 
     async fn handle(&self, config: &Config, exchange: &mut Exchange, context: &mut Context, trail: &mut Trail) {
@@ -125,12 +127,21 @@ impl Gateway {
             head.headers.remove("content-length");
             phases::body_filter(collected, context, &mut body, true);
         }
-        own::sign(&mut head, config, context, trail.started);
+        own::sign(&mut head, config, context, trail);
+        self.date(&mut head);
         // A client that is gone has nothing to be told; the log says how far it came.
         if let Err(error) = exchange.respond(&head, &body).await {
             tracing::debug!(%error, "Client went away");
         }
         self.finish(exchange, context, collected, &head, trail);
+    }
+
+    /// Dates an answer that has no date.
+    fn date(&self, head: &mut ResponseHead) {
+        if !head.headers.contains("date") {
+            let now = self.config.load().node.clock.now().as_second();
+            head.headers.append("Date", self.dates.borrow_mut().at(now.unsigned_abs()));
+        }
     }
 
     /// The last phase.
@@ -239,6 +250,7 @@ impl Service for Gateway {
         let mut head = ResponseHead::new(status);
         head.headers.append("Content-Type", error_body::content_type(format));
         own::sign_refusal(&mut head, &config, id);
+        self.date(&mut head);
         service::Answer { head, body: error_body::render(format, &message, id.as_str()).into_bytes() }
     }
 }

@@ -8,6 +8,8 @@ use gateway_model::typed::Protocol;
 
 use crate::config::Config;
 use crate::error_body;
+use crate::forwarding;
+use crate::gateway::Trail;
 use crate::pdk::{Answer, Content, Context, ErrorFormat, RequestId};
 
 /// Head and body of an answer, without the fields that only the end of the exchange knows.
@@ -50,12 +52,26 @@ pub(super) fn merge(headers: &mut Headers, with: &Headers) {
     }
 }
 
-/// Adds what every answer of the gateway's own has.
-pub(super) fn sign(head: &mut ResponseHead, config: &Config, context: &Context, started: Instant) {
+/// Adds what every answer of the gateway's own has. One that stands for an upstream's tells how long that was waited
+/// for, as if the upstream had given it.
+pub(super) fn sign(head: &mut ResponseHead, config: &Config, context: &Context, trail: &Trail) {
     let added = config.settings.headers;
-    if added.latency_tokens {
-        let latency = started.elapsed().as_millis() as u64;
-        head.headers.set("X-Kong-Response-Latency", itoa::Buffer::new().format(latency));
+    let now = Instant::now();
+    let mut digits = itoa::Buffer::new();
+    let mut set = |name, from: Instant, to: Instant| {
+        let milliseconds = to.saturating_duration_since(from).as_millis() as u64;
+        head.headers.set(name, digits.format(milliseconds));
+    };
+    match trail.sent {
+        Some(sent) if added.latency_tokens => {
+            set("X-Kong-Upstream-Latency", sent, now);
+            set("X-Kong-Proxy-Latency", trail.started, sent);
+        }
+        None if added.latency_tokens => set("X-Kong-Response-Latency", trail.started, now),
+        _ => {}
+    }
+    if trail.sent.is_some() && added.server_tokens {
+        forwarding::add_via(&mut head.headers, head.version, config.node.version);
     }
     sign_always(head, config, context.id);
 }

@@ -31,6 +31,9 @@ pub(super) async fn access<'a>(
                 Access::Respond(answer) => Some(answer),
                 Access::Wait(verdict) => verdict.await,
             };
+            if let Some(answer) = &answer {
+                tracing::debug!(plugin = instance.name, status = answer.status, "Plugin answered");
+            }
         }
     }
     answer
@@ -39,6 +42,11 @@ pub(super) async fn access<'a>(
 /// The plugins that see a request which no route matched.
 pub(super) fn collect_global<'a>(global: &'a [Arc<Instance>], context: &Context) -> Collected<'a> {
     global.iter().map(|instance| &**instance).filter(|instance| instance.serves(context.client.protocol)).collect()
+}
+
+/// Whether any plugin looks at the answer's head.
+pub(super) fn have_header_filter(collected: &Collected<'_>) -> bool {
+    collected.iter().any(|instance| instance.phases.header_filter)
 }
 
 /// Runs the header filters.

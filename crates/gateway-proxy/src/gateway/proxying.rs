@@ -131,8 +131,17 @@ impl Gateway {
         let mut responded = responded;
         forwarding::strip_hop_by_hop_of_response(&mut responded.head.headers, responded.tunnel);
         own::merge(&mut responded.head.headers, &context.response_headers);
+        // What is said of the hops does not depend on what plugins take away.
+        let hops = phases::have_header_filter(collected).then(|| forwarding::list(&responded.head.headers, "via"));
         phases::header_filter(collected, context, &mut responded.head);
+        if let Some(hops) = hops.filter(|_| config.settings.headers.server_tokens) {
+            responded.head.headers.remove("via");
+            if !hops.is_empty() {
+                responded.head.headers.append("Via", hops);
+            }
+        }
         sign_proxied(&mut responded.head, config, context, trail);
+        self.date(&mut responded.head);
         let seen = logged.then(|| responded.head.clone());
 
         let relayed = if responded.tunnel {
