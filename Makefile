@@ -15,9 +15,9 @@ build: ## Builds the programs (debug).
 	@scripts/setup.sh toolchain
 	$(CARGO) build --locked --workspace --bins
 
-run: ## The demo: a mesh of two services, step by step; stays up until Ctrl-C.
+run: ## The demo: a mesh of services and a gateway before it, step by step; stays up until Ctrl-C.
 	@scripts/setup.sh toolchain envoy
-	$(CARGO) build --locked --release -p kuma-cp -p kuma-dp -p kumactl -p kuma-tcp-echo -p demo
+	$(CARGO) build --locked --release -p kuma-cp -p kuma-dp -p kumactl -p kuma-tcp-echo -p kong -p demo
 	@target/release/demo
 
 test: ## All tests, with real Envoys.

@@ -1,4 +1,5 @@
-//! `demo`: a mesh of three services on this machine, built up step by step on the terminal, with real Envoys.
+//! `demo`: a mesh of three services on this machine, built up step by step on the terminal, with real Envoys, and a
+//! gateway before it.
 //! Whatever it starts ends with it.
 
 mod ports;
@@ -19,7 +20,7 @@ use crate::ports::Ports;
 use crate::screen::Screen;
 use crate::stage::Stage;
 
-/// Shows a service mesh at work: three services, their proxies, a control plane, on this machine.
+/// Shows a service mesh at work: three services, their proxies, a control plane, on this machine; and a gateway.
 #[derive(Debug, Parser)]
 #[command(name = "demo", max_term_width = 100)]
 struct Args {

@@ -39,6 +39,16 @@ pub(crate) struct Ports {
     pub(crate) to_backend: u16,
     /// Where `web` reaches `echo`.
     pub(crate) to_echo: u16,
+    /// The gateway, for clients.
+    pub(crate) gateway: u16,
+    /// The same over TLS.
+    pub(crate) gateway_tls: u16,
+    /// Its Admin API.
+    pub(crate) gateway_admin: u16,
+    /// The Admin API over TLS.
+    pub(crate) gateway_admin_tls: u16,
+    /// Its readiness and metrics.
+    pub(crate) gateway_status: u16,
     /// Whether these are the documented ones, which every tool knows without being told.
     pub(crate) documented: bool,
 }
@@ -58,6 +68,11 @@ impl Ports {
             echo: service(3),
             to_backend: 10001,
             to_echo: 10002,
+            gateway: 8000,
+            gateway_tls: 8443,
+            gateway_admin: 8001,
+            gateway_admin_tls: 8444,
+            gateway_status: 8007,
             documented: true,
         }
     }
@@ -76,6 +91,11 @@ impl Ports {
             echo: service()?,
             to_backend: free_port()?,
             to_echo: free_port()?,
+            gateway: free_port()?,
+            gateway_tls: free_port()?,
+            gateway_admin: free_port()?,
+            gateway_admin_tls: free_port()?,
+            gateway_status: free_port()?,
             documented: false,
         })
     }
@@ -99,8 +119,11 @@ impl Ports {
 
     fn all(&self) -> Vec<u16> {
         let services = [self.web, self.backend_v1, self.backend_v2, self.echo];
-        [self.api, self.api_tls, self.dp, self.admin, self.diagnostics, self.to_backend, self.to_echo]
-            .into_iter()
+        let mesh = [self.api, self.api_tls, self.dp, self.admin, self.diagnostics, self.to_backend, self.to_echo];
+        let admin = [self.gateway_admin, self.gateway_admin_tls, self.gateway_status];
+        mesh.into_iter()
+            .chain([self.gateway, self.gateway_tls])
+            .chain(admin)
             .chain(services.into_iter().flat_map(|service| [service.app, service.inbound, service.admin]))
             .collect()
     }

@@ -1,4 +1,4 @@
-//! Requests from `web` to the other services, by way of its own proxy.
+//! Requests from `web` to the other services, by way of its own proxy, and from anybody to the gateway.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -19,6 +19,31 @@ pub(crate) async fn http(client: &reqwest::Client, port: u16) -> Result<String> 
     ensure!(status.is_success(), "{status}: {text}");
     let body: Value = serde_json::from_str(&text).with_context(|| format!("not the service's answer: {text}"))?;
     Ok(body["instance"].as_str().unwrap_or_default().to_owned())
+}
+
+/// What the gateway answered.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    body: Value,
+}
+
+impl Answer {
+    /// The status and who answered or why nobody did; another status is an error.
+    pub(crate) fn expect(&self, status: u16) -> Result<String> {
+        ensure!(self.status == status, "{} {}", self.status, self.body);
+        let message = self.body["message"].as_str().map(|message| format!("{status}, {message}"));
+        Ok(message
+            .unwrap_or_else(|| format!("{status}, answered by {}", self.body["instance"].as_str().unwrap_or("?"))))
+    }
+}
+
+/// One call of the API `/backend`, with or without a key.
+pub(crate) async fn gateway(client: &reqwest::Client, port: u16, key: Option<&str>) -> Result<Answer> {
+    let request = client.get(format!("http://127.0.0.1:{port}/backend")).timeout(ANSWER);
+    let answer = key.into_iter().fold(request, |request, key| request.header("apikey", key)).send().await?;
+    let (status, text) = (answer.status().as_u16(), answer.text().await?);
+    let body = serde_json::from_str(&text).with_context(|| format!("{status}: {text}"))?;
+    Ok(Answer { status, body })
 }
 
 /// Some bytes on a new TCP connection, which must come back.

@@ -14,14 +14,18 @@ use crate::ports::{Ports, ServicePorts};
 use crate::screen::Screen;
 use crate::shell::{Line, from_here};
 
+/// The gateway's configuration, an example.
+const GATEWAY: &str = "gateway/mesh.yml";
+
 /// How long all processes together may take to end when asked to.
 const END: Duration = Duration::from_secs(8);
 
-/// A control plane, the services, and their proxies. Fields end in the order in which they stand here.
+/// A control plane, the services, their proxies, and a gateway. Fields end in the order in which they stand here.
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) ports: Ports,
     pub(crate) client: reqwest::Client,
+    gateway: Option<Process>,
     pub(crate) sidecars: Vec<Sidecar>,
     control_plane: Process,
     _echo: Process,
@@ -50,8 +54,16 @@ impl Stage {
         let backends =
             [HttpEcho::start("v1", ports.backend_v1.app).await?, HttpEcho::start("v2", ports.backend_v2.app).await?];
         let echo = start_echo(&ports, screen)?;
-        let mut stage =
-            Self { ports, client, sidecars: Vec::new(), control_plane, _echo: echo, _backends: backends, dir };
+        let mut stage = Self {
+            ports,
+            client,
+            gateway: None,
+            sidecars: Vec::new(),
+            control_plane,
+            _echo: echo,
+            _backends: backends,
+            dir,
+        };
         stage.start_sidecars(screen).await?;
         Ok(stage)
     }
@@ -103,6 +115,48 @@ impl Stage {
         Ok(())
     }
 
+    /// Starts the gateway with a declarative configuration, which is shown.
+    pub(crate) async fn start_gateway(&mut self, screen: &Screen) -> Result<()> {
+        let (file, prefix) = (self.gateway_file()?, self.dir.path().join("gateway"));
+        let mut line = Line::new(&bin("kong")?)
+            .arg("start")
+            .variable("KONG_DATABASE", "off")
+            .variable("KONG_DECLARATIVE_CONFIG", &file)
+            .variable("KONG_PREFIX", prefix.display())
+            // In the foreground, where it ends with the demo.
+            .variable("KONG_NGINX_DAEMON", "off");
+        let Ports { gateway, gateway_tls, gateway_admin, gateway_admin_tls, gateway_status, .. } = self.ports;
+        if !self.ports.documented {
+            line = line
+                .variable("KONG_PROXY_LISTEN", format!("127.0.0.1:{gateway}, 127.0.0.1:{gateway_tls} ssl http2"))
+                .variable("KONG_ADMIN_LISTEN", format!("127.0.0.1:{gateway_admin}, 127.0.0.1:{gateway_admin_tls} ssl"))
+                .variable("KONG_STATUS_LISTEN", format!("127.0.0.1:{gateway_status}"));
+        }
+        screen.file(&example_text(GATEWAY)?)?;
+        screen.command(&line.to_string())?;
+        let begun = Instant::now();
+        let process = Process::spawn("kong", line.command())?;
+        let url = format!("http://127.0.0.1:{gateway_status}/status/ready");
+        wait_for("the gateway is ready", START, || async {
+            let answer = self.client.get(&url).send().await.and_then(reqwest::Response::error_for_status);
+            answer.map_err(|error| format!("{error}\n{}", process.output()))
+        })
+        .await?;
+        self.gateway = Some(process);
+        screen.outcome("gateway", &format!("ready after {} ms", begun.elapsed().as_millis()))
+    }
+
+    /// The example, or a copy of it for other ports than the documented ones.
+    fn gateway_file(&self) -> Result<String> {
+        if self.ports.documented {
+            return Ok(example(GATEWAY));
+        }
+        let path = self.dir.path().join("kong.yml");
+        let documented = Ports::documented().to_backend.to_string();
+        std::fs::write(&path, example_text(GATEWAY)?.replace(&documented, &self.ports.to_backend.to_string()))?;
+        Ok(path.display().to_string())
+    }
+
     /// A kumactl command on this control plane.
     pub(crate) fn kumactl(&self) -> Result<Line> {
         let line = Line::new(&bin("kumactl")?);
@@ -136,6 +190,7 @@ impl Stage {
     /// Asks all processes to end, and waits for that.
     pub(crate) async fn stop(&mut self) {
         let mut processes: Vec<_> = self.sidecars.iter_mut().map(|sidecar| &mut sidecar.process).collect();
+        processes.extend(&mut self.gateway);
         processes.push(&mut self.control_plane);
         for process in &processes {
             // One that has ended needs no signal, and what does not end now is killed when the stage is dropped.

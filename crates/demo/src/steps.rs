@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use testkit::wait_for;
 
@@ -24,7 +24,8 @@ pub(crate) async fn all(stage: &mut Stage, screen: &Screen) -> Result<()> {
     without_permission(stage, screen).await.context("step 2")?;
     with_permission(stage, screen).await.context("step 3")?;
     split(stage, screen).await.context("step 4")?;
-    killed_and_back(stage, screen).await.context("step 5")
+    killed_and_back(stage, screen).await.context("step 5")?;
+    gateway(stage, screen).await.context("step 6")
 }
 
 async fn without_mtls(stage: &Stage, screen: &Screen) -> Result<()> {
@@ -93,6 +94,25 @@ async fn killed_and_back(stage: &mut Stage, screen: &Screen) -> Result<()> {
     wait_for("the control plane sees it come", SOON, || status_is(stage, "echo", true)).await?;
     screen.outcome("control plane", &format!("echo is online after {}", since(begun)))?;
     echo_answers(stage, screen).await
+}
+
+async fn gateway(stage: &mut Stage, screen: &Screen) -> Result<()> {
+    screen.title("6. A gateway before the mesh: callers need a key, and may call five times a minute")?;
+    stage.start_gateway(screen).await?;
+    let call = |key: Option<&'static str>| probe::gateway(&stage.client, stage.ports.gateway, key);
+    show(screen, "no key", async { call(None).await.and_then(|answer| answer.expect(401)) }).await?;
+    show(screen, "ann's key", async { call(Some("ann-key")).await.and_then(|answer| answer.expect(200)) }).await?;
+    let limited = async {
+        // A minute may begin in between, so that more than six are needed.
+        for number in 2..=12 {
+            let answer = call(Some("ann-key")).await?;
+            if answer.status != 200 {
+                return answer.expect(429).map(|text| format!("{text}, call {number}"));
+            }
+        }
+        bail!("all calls were answered")
+    };
+    show(screen, "ann's key again", limited).await
 }
 
 /// Applies an example and shows it.

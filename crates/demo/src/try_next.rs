@@ -1,4 +1,4 @@
-//! What to do with the mesh once it is up. Every line that starts with `$` works as it stands.
+//! What to do with mesh and gateway once they are up. Every line that starts with `$` works as it stands.
 
 use anyhow::Result;
 
@@ -12,6 +12,11 @@ pub(crate) fn print(stage: &Stage, screen: &Screen) -> Result<()> {
             "a request of web to backend, through both proxies",
             format!("curl -s http://localhost:{}/", ports.to_backend),
         ),
+        (
+            "the same through the gateway, as bob, who has a key and five calls a minute",
+            format!("curl -s http://localhost:{}/backend -H 'apikey: bob-key'", ports.gateway),
+        ),
+        ("what the gateway was told", format!("curl -s http://localhost:{}/plugins", ports.gateway_admin)),
         ("the proxies: connected, versions, certificates", format!("{kumactl} inspect dataplanes")),
         ("the policies", format!("{kumactl} get traffic-permissions")),
         ("the same over HTTP", format!("curl -s http://localhost:{}/meshes/default/traffic-permissions", ports.api)),

@@ -73,7 +73,7 @@ impl GatewayEnv {
         let file = env.declarative_file();
         std::fs::write(&file, declarative)?;
         env.set("database", "off");
-        env.set("declarative_config", file.display());
+        env.set("declarative_config", &file.display().to_string());
         env.launch().await?;
         Ok(env)
     }
@@ -94,8 +94,8 @@ impl GatewayEnv {
     }
 
     /// Changes a setting, for commands from now on.
-    pub fn set(&mut self, name: &str, value: impl ToString) {
-        self.settings.insert(name.to_owned(), value.to_string());
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.insert(name.to_owned(), value.to_owned());
     }
 
     /// A `kong` command with the settings of this node, in its directory.

@@ -13,8 +13,8 @@ use crate::mesh::{SOON, place};
 const MARK: &str = "DEMO_TEST";
 /// How long the steps may take on a busy machine.
 const STEPS: Duration = Duration::from_secs(120);
-/// Control plane, echo, and four launchers with an Envoy each.
-const PROCESSES: usize = 10;
+/// Control plane, echo, four launchers with an Envoy each, and the gateway.
+const PROCESSES: usize = 11;
 
 struct Demo {
     process: Process,
@@ -70,9 +70,10 @@ async fn the_demo_shows_its_steps_and_leaves_nothing_behind() -> Result<()> {
     let _place = place().await?;
     let mut demo = Demo::start(&["--exit-after-steps"])?;
     demo.process.wait_for_line("5. ", STEPS).await?;
-    ensure!(demo.started().len() >= PROCESSES - 2, "{:?}", demo.started());
+    ensure!(demo.started().len() >= PROCESSES - 3, "{:?}", demo.started());
     demo.ends_and_leaves_nothing(STEPS).await?;
     let output = demo.process.output();
+    ensure!(output.contains("No API key found in request") && output.contains("API rate limit exceeded"), "{output}");
     for words in ["answered by", "refused", "permission", "v1 ", "v2 ", "offline", "online", "All steps done"] {
         ensure!(output.contains(words), "{words:?} is not in:\n{output}");
     }
@@ -100,8 +101,14 @@ async fn what_the_demo_recommends_works_until_ctrl_c() -> Result<()> {
 
 /// A line runs in a shell; what it would leave to curl is asked for here.
 async fn works(line: &str) -> Result<()> {
-    if let Some(url) = line.strip_prefix("curl -s ") {
-        return wait_for("an answer", SOON, || async { reqwest::get(url).await?.error_for_status() }).await.map(drop);
+    if let Some(call) = line.strip_prefix("curl -s ") {
+        let mut parts = call.split(" -H ");
+        let request = reqwest::Client::new().get(parts.next().unwrap_or_default());
+        let headers = parts.filter_map(|header| header.trim_matches('\'').split_once(": "));
+        let request = headers.fold(request, |request, (name, value)| request.header(name, value));
+        let call =
+            || async { request.try_clone().context("no body")?.send().await?.error_for_status().map_err(Into::into) };
+        return wait_for::<_, anyhow::Error, _>("an answer", SOON, call).await.map(drop);
     }
     let output = Command::new("sh").args(["-c", line]).current_dir(paths::root()).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use testkit::{bin, paths};
 
-const PROGRAMS: [&str; 4] = ["kuma-cp", "kuma-dp", "kumactl", "kuma-tcp-echo"];
+const PROGRAMS: [&str; 5] = ["kuma-cp", "kuma-dp", "kumactl", "kuma-tcp-echo", "kong"];
 
 #[test]
 fn every_command_in_the_documents_is_understood() -> Result<()> {
@@ -31,8 +31,15 @@ fn every_command_in_the_documents_is_understood() -> Result<()> {
 }
 
 fn documents() -> Result<Vec<PathBuf>> {
-    let pages = std::fs::read_dir(paths::root().join("docs"))?.map(|entry| Ok(entry?.path()));
-    std::iter::once(Ok(paths::root().join("README.md"))).chain(pages).collect()
+    let mut pages = vec![paths::root().join("README.md")];
+    let mut directories = vec![paths::root().join("docs")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory)? {
+            let path = entry?.path();
+            if path.is_dir() { directories.push(path) } else { pages.push(path) }
+        }
+    }
+    Ok(pages)
 }
 
 /// Our own programs' commands in blocks of `sh`, without comments, pipes and redirections.
@@ -45,7 +52,8 @@ fn commands_in(document: &str) -> Vec<String> {
 fn own_command(line: &str) -> Option<String> {
     let line = line.split("  #").next()?.split(" # ").next()?.split(" > ").next()?;
     let command = line.split(" | ").find(|part| {
-        let mut words = part.split_whitespace().skip_while(|word| word.starts_with("KUMA_"));
+        let mut words =
+            part.split_whitespace().skip_while(|word| word.starts_with("KUMA_") || word.starts_with("KONG_"));
         words.next().is_some_and(|program| PROGRAMS.contains(&program))
     })?;
     Some(command.trim().to_owned())

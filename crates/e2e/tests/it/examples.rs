@@ -1,4 +1,4 @@
-//! Every file in `examples/` is taken by a control plane, from the command line that its users have.
+//! Every file of the mesh in `examples/` is taken by a control plane, from the command line that its users have.
 
 use std::path::PathBuf;
 
@@ -37,6 +37,7 @@ fn examples() -> Result<Vec<PathBuf>> {
     let directory = paths::root().join("examples");
     let entries = std::fs::read_dir(&directory).with_context(|| directory.display().to_string())?;
     let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    files.retain(|file| file.is_file());
     files.sort();
     Ok(files)
 }
