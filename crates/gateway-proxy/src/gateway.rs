@@ -70,7 +70,8 @@ impl Gateway {
         } else if gateway_router::path::leaves_root(routing::path_of(context.request.path()))
             || forwarding::has_doubled_field(&context.request.headers)
         {
-            context.error_format = error_body::format_of_protocol_error(&context.request.headers, config.settings.error_default_type);
+            context.error_format =
+                error_body::format_of_protocol_error(&context.request.headers, config.settings.error_default_type);
             refused(Box::new(Answer::error(400, error_body::usual_message(400))), Source::Error)
         } else {
             match routing::route(config, context) {
@@ -78,7 +79,7 @@ impl Gateway {
                     collected = phases::collect_global(&config.global, context);
                     refused(Box::new(Answer::error(404, "no Route matched with those values")), Source::Error)
                 }
-                Some(routed) => match checks::protocol(&routed, context) {
+                Some(routed) => match checks::refusal(&routed, config, exchange, context).await {
                     Some(answer) => refused(Box::new(answer), Source::Error),
                     None => {
                         let chain = config.chains[routed.route.chain].as_deref();

@@ -1,11 +1,40 @@
 //! What a route asks of the connection, after it matched.
 
-use crate::config::RouteRuntime;
+use engine::exchange::{BodyError, Exchange};
+
+use crate::config::{Config, RouteRuntime};
+use crate::error_body;
 use crate::gateway::routing::Routed;
 use crate::pdk::{Answer, Context, ErrorFormat};
 
+/// The refusal of a request that the route's protocols or the node's limits exclude.
+pub(super) async fn refusal(
+    routed: &Routed<'_>,
+    config: &Config,
+    exchange: &mut Exchange,
+    context: &mut Context,
+) -> Option<Answer> {
+    if let Some(answer) = protocol(routed, context) {
+        return Some(answer);
+    }
+    let limit = config.settings.max_body?;
+    let too_large = match exchange.body_length() {
+        Some(length) => length > limit,
+        // Without a length there is only one way to know.
+        None if exchange.has_body() => {
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            matches!(exchange.buffer_body(limit).await, Err(BodyError::TooLarge(_)))
+        }
+        None => false,
+    };
+    too_large.then(|| {
+        exchange.close_after();
+        Answer::error(413, error_body::usual_message(413))
+    })
+}
+
 /// The refusal of a request that came over the wrong protocol.
-pub(super) fn protocol(routed: &Routed<'_>, context: &mut Context) -> Option<Answer> {
+fn protocol(routed: &Routed<'_>, context: &mut Context) -> Option<Answer> {
     let route: &RouteRuntime = routed.route;
     if let Some(status) = route.https_only
         && context.forwarded_scheme() != "https"

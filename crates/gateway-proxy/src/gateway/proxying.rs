@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use engine::balance::{Picked, Tried};
-use engine::exchange::{BodyFilter, Exchange};
+use engine::exchange::{BodyError, BodyFilter, Exchange};
 use engine::forward::{ForwardError, Kind, Stage, Timeouts, Upload};
 use engine::health::Outcome as Attempt;
 use engine::message::{Method, RequestHead, ResponseHead};
@@ -19,6 +19,10 @@ use crate::error_body;
 use crate::forwarding;
 use crate::pdk::{Answer, Context, Source, Try};
 use crate::upstreams::UpstreamRuntime;
+
+/// How much of a request's body is read before it goes upstream, if the route asks for that: with it in hand, a failed
+/// attempt can be repeated.
+const BUFFERED: usize = 256 * 1024;
 
 impl Gateway {
     /// Forwards the request, tries again where that is safe, and relays the response.
@@ -43,6 +47,21 @@ impl Gateway {
             Timeouts { connect: service.connect_timeout, write: service.write_timeout, read: service.read_timeout };
         let body = context.replaced_body.take();
         let upgrade = exchange.wants_upgrade() && is_websocket(&context.request);
+
+        if context.route.as_ref().is_some_and(|route| route.request_buffering)
+            && body.is_none()
+            && !service.grpc
+            && exchange.has_body()
+        {
+            // A body that is too long to be kept goes up as it comes, after what was read of it.
+            if let Err(BodyError::Io(_) | BodyError::Timeout | BodyError::Malformed(_)) =
+                exchange.buffer_body(BUFFERED).await
+            {
+                exchange.close_after();
+                let answer = Answer::error(400, error_body::usual_message(400));
+                return self.answer(config, exchange, context, collected, answer, Source::Error, trail).await;
+            }
+        }
 
         let mut request: Option<RequestHead> = None;
         let mut tried = Tried::default();

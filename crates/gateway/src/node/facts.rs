@@ -219,6 +219,8 @@ impl Health for ProxyHealth {
             let config = self.0.config.load();
             match config.mark_target(text(upstream, "name"), target, address, healthy) {
                 Ok(()) | Err(MarkError::NoChecks) => Ok(()),
+                // The reference tells all nodes, whether they have such an address or not.
+                Err(MarkError::Unknown) if address.is_some() => Ok(()),
                 Err(error) => Err(HealthError(error.to_string())),
             }
         })
