@@ -3,6 +3,7 @@
 mod demo;
 mod documents;
 mod examples;
+mod gateway;
 mod launcher;
 mod mesh;
 mod policies;
