@@ -19,6 +19,7 @@ use crate::config::{Config, RouteRuntime, ServiceRuntime};
 use crate::directory::Directory;
 use crate::pdk::{Credential, Definition, Node, Table};
 use crate::plan::{Chain, Plugins};
+use crate::references::References;
 use crate::settings::Settings;
 use crate::slots::Slots;
 use crate::upstreams::{UpstreamRuntime, Upstreams};
@@ -97,6 +98,8 @@ pub struct Surroundings {
     pub default_identity: ServerIdentity,
     /// How active health checks speak TLS.
     pub probe_tls: ProbeTls,
+    /// Where references to secrets lead.
+    pub references: References,
 }
 
 /// What routes with the same plugins share: the route if plugins are put on it, and the service.
@@ -119,6 +122,7 @@ pub struct Compiler {
     names: Arc<Names>,
     certificates: Arc<Certificates>,
     default_identity: ServerIdentity,
+    references: References,
     chains: Slots<ChainKey, Chain>,
     /// How many routes use a chain, and which one each uses.
     chain_users: HashMap<ChainKey, usize>,
@@ -129,7 +133,7 @@ pub struct Compiler {
 impl Compiler {
     /// A compiler without documents.
     pub fn new(surroundings: Surroundings) -> Self {
-        let Surroundings { settings, node, definitions, names, certificates, default_identity, probe_tls } =
+        let Surroundings { settings, node, definitions, names, certificates, default_identity, probe_tls, references } =
             surroundings;
         let mut collections = HashMap::new();
         for definition in &definitions {
@@ -145,6 +149,7 @@ impl Compiler {
             names,
             certificates,
             default_identity,
+            references,
             settings,
             node,
             definitions: definitions.into_iter().map(|definition| (definition.name(), definition)).collect(),
@@ -171,6 +176,9 @@ impl Compiler {
                 Err(problem) => Err(problem),
             };
             problems.extend(applied.err());
+        }
+        if dirty.vaults {
+            self.references.set_vaults(self.documents.vaults.values());
         }
         self.compile_plugins(&mut dirty);
         self.compile_services(&mut dirty, &mut problems);

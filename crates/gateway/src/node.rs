@@ -18,7 +18,7 @@ use engine::upstream::PoolSettings;
 use engine::worker::{ListenerSpec, Settings as WorkerSettings, Workers};
 use gateway_model::registry::Registry;
 use gateway_proxy::pdk::{Definition, Node as PluginNode};
-use gateway_proxy::{AccessLog, Compiler, Gateway, Surroundings};
+use gateway_proxy::{AccessLog, Compiler, Gateway, References, Surroundings};
 use runtime::serve::{self, BindError, Listener};
 use runtime::tasks::Tasks;
 use store::{Store, StoreError};
@@ -127,6 +127,7 @@ impl Node {
             certificates: Arc::clone(&certificates),
             default_identity: default,
             probe_tls: certificates::probe_tls(),
+            references: references(),
         });
         let (replace, replacements) = tokio::sync::mpsc::channel(1);
         let (applier, in_force) = Applier::new(Arc::clone(&store), compiler, replacements);
@@ -187,6 +188,7 @@ impl Node {
             certificates: Arc::clone(&self.certificates),
             default_identity: default,
             probe_tls: certificates::probe_tls(),
+            references: references(),
         });
         if self.replace.send(compiler).await.is_err() {
             warn!("Settings come too late: the node stops");
@@ -246,6 +248,11 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// References to secrets lead into the process's environment.
+fn references() -> References {
+    References::new(std::env::vars())
 }
 
 /// The plugins the settings enable.

@@ -7,6 +7,7 @@ use gateway_model::typed::{CaCertificate, Certificate, Plugin, Route, Service, S
 use serde::de::DeserializeOwned;
 
 use super::{Change, Problem};
+use crate::references::{Vault, any_in};
 
 type Id = Arc<str>;
 
@@ -21,6 +22,7 @@ pub(super) struct Documents {
     pub(super) certificates: HashMap<Id, Arc<Certificate>>,
     pub(super) ca_certificates: HashMap<Id, Arc<CaCertificate>>,
     pub(super) snis: HashMap<Id, Arc<Sni>>,
+    pub(super) vaults: HashMap<Id, Arc<Vault>>,
     pub(super) routes_of_service: HashMap<Id, HashSet<Id>>,
     pub(super) targets_of_upstream: HashMap<Id, HashSet<Id>>,
     pub(super) plugins_of_route: HashMap<Id, HashSet<Id>>,
@@ -39,6 +41,8 @@ pub(super) struct Dirty {
     pub(super) names: bool,
     /// Certificates or authorities changed, and with them what their users are compiled from.
     pub(super) certificates: bool,
+    /// Vaults changed, and perhaps what references stand for.
+    pub(super) vaults: bool,
 }
 
 impl Documents {
@@ -97,6 +101,14 @@ impl Documents {
             "snis" => {
                 replace(&mut self.snis, change)?;
                 dirty.names = true;
+            }
+            "vaults" => {
+                replace(&mut self.vaults, change)?;
+                dirty.vaults = true;
+                for plugin in self.plugins.values().filter(|plugin| any_in(&plugin.config)) {
+                    dirty.plugins.entry(Arc::clone(&plugin.id)).or_insert(Some(Arc::clone(plugin)));
+                }
+                self.touch_certificates(dirty);
             }
             _ => return Ok(false),
         }

@@ -1,5 +1,6 @@
 //! Plugins: compiled when their configuration changes, and put into the chains of the routes they concern.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use gateway_model::typed::Plugin as Document;
@@ -9,6 +10,7 @@ use super::documents::Dirty;
 use super::{Compiler, Id};
 use crate::pdk::{Access, Answer, Context, Definition, Environment, Phases, Plugin, RequestBody};
 use crate::plan::{Instance, Order, Scope};
+use crate::references::any_in;
 
 /// Where a compiled plugin was put.
 #[derive(Debug)]
@@ -74,7 +76,13 @@ impl Compiler {
             route: id_of(&document.route),
             consumer: id_of(&document.consumer),
         };
-        let plugin = definition.compile(&document.config, &environment).unwrap_or_else(|reason| {
+        let mut config = Cow::Borrowed(&document.config);
+        let compiled = if any_in(&document.config) {
+            self.references.resolve(config.to_mut()).and_then(|()| definition.compile(&config, &environment))
+        } else {
+            definition.compile(&config, &environment)
+        };
+        let plugin = compiled.unwrap_or_else(|reason| {
             error!(
                 plugin = definition.name(),
                 id = &*document.id,

@@ -62,7 +62,8 @@ impl Compiler {
         let mut table = CertificateTable::new(self.default_identity.clone());
         for sni in self.documents.snis.values() {
             let Some(document) = self.documents.certificates.get(&sni.certificate.id) else { continue };
-            let added = server_identity(document)
+            let added = self
+                .server_identity(document)
                 .and_then(|identity| table.insert(&sni.name, identity).map_err(|error| error.to_string()));
             if let Err(reason) = added {
                 problems.push(problem("snis", &sni.id, reason));
@@ -71,20 +72,22 @@ impl Compiler {
         self.certificates.replace(table);
     }
 
+    fn server_identity(&self, document: &Document) -> Result<ServerIdentity, String> {
+        let text = |text: &str| Ok::<_, String>(self.references.lookup(text)?.unwrap_or_else(|| text.to_owned()));
+        let read = |cert: &str, key: &base::Secret| {
+            Certificate::from_pem(&text(cert)?, &text(key.expose())?).map_err(|error| error.to_string())
+        };
+        let alternative = match document.cert_alt.as_deref().zip(document.key_alt.as_ref()) {
+            Some((cert, key)) => Some(read(cert, key)?),
+            None => None,
+        };
+        Ok(ServerIdentity::new(read(&document.cert, &document.key)?, alternative))
+    }
+
     fn client_identity(&self, certificate: Option<&Ref>) -> Option<ClientIdentity> {
         let document = self.documents.certificates.get(&certificate?.id)?;
         Some(ClientIdentity { certificate: Arc::clone(&document.cert), key: document.key.clone() })
     }
-}
-
-fn server_identity(document: &Document) -> Result<ServerIdentity, String> {
-    let read =
-        |cert: &str, key: &base::Secret| Certificate::from_pem(cert, key.expose()).map_err(|error| error.to_string());
-    let alternative = match document.cert_alt.as_deref().zip(document.key_alt.as_ref()) {
-        Some((cert, key)) => Some(read(cert, key)?),
-        None => None,
-    };
-    Ok(ServerIdentity::new(read(&document.cert, &document.key)?, alternative))
 }
 
 fn problem(collection: &str, id: &str, reason: String) -> Problem {
