@@ -342,3 +342,6 @@ impl fmt::Debug for Compiler {
         f.debug_struct("Compiler").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

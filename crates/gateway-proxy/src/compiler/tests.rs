@@ -1,0 +1,268 @@
+use std::collections::BTreeMap;
+
+use base::{Clock as _, SystemClock};
+use engine::tls::client::{Settings as TlsSettings, Verify};
+use engine::tls::{Alpn, Certificate, CertificateTable};
+use gateway_router::{Headers, Request};
+use pki::tls::{KeyType, Role};
+use proptest::prelude::*;
+use runtime::tasks::Tasks;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::pdk::{Environment, Phases, Plugin};
+
+/// A plugin that does nothing, but has a name for itself.
+#[derive(Debug)]
+struct Named;
+
+#[derive(Debug)]
+struct Marker(#[expect(dead_code, reason = "read through Debug")] String);
+
+impl Definition for Named {
+    fn name(&self) -> &'static str {
+        "named"
+    }
+
+    fn priority(&self) -> i32 {
+        1
+    }
+
+    fn compile(&self, config: &Value, _: &Environment) -> Result<Arc<dyn Plugin>, String> {
+        match config["mark"].as_str() {
+            Some(mark) => Ok(Arc::new(Marker(mark.to_owned()))),
+            None => Err("there is no mark".to_owned()),
+        }
+    }
+}
+
+impl Plugin for Marker {
+    fn phases(&self) -> Phases {
+        Phases { access: true, ..Phases::default() }
+    }
+}
+
+fn compiler() -> Compiler {
+    let tls = Configurations::default();
+    let unverified = tls.get(&TlsSettings { verify: Verify::Off, identity: None, alpn: Alpn::None }).unwrap();
+    let own =
+        pki::tls::self_signed(Role::Server, KeyType::Ecdsa, &["localhost".to_owned()], SystemClock.now()).unwrap();
+    let own = Certificate::from_pem(&own.cert_pem, own.key_pem.expose()).unwrap();
+    let default_identity = ServerIdentity::new(own, None);
+    Compiler::new(Surroundings {
+        settings: Arc::default(),
+        node: Arc::new(Node::new("host", "id", "1", "/nowhere", Arc::new(SystemClock), Tasks::new())),
+        definitions: vec![Arc::new(Named)],
+        names: Names::new(engine::dns::Settings::default(), Arc::new(SystemClock)).unwrap().0,
+        certificates: Certificates::new(CertificateTable::new(default_identity.clone())),
+        default_identity,
+        probe_tls: ProbeTls { verified: Arc::clone(&unverified), unverified },
+        references: References::new([("MARK".to_owned(), "from-environment".to_owned())]),
+    })
+}
+
+/// What is stored, by collection and id.
+type Stored = BTreeMap<(&'static str, String), Value>;
+
+fn apply(compiler: &mut Compiler, stored: &Stored) -> Vec<Problem> {
+    let texts: Vec<_> =
+        stored.iter().map(|((collection, id), document)| (*collection, id, document.to_string())).collect();
+    compiler.apply(texts.iter().map(|(collection, id, document)| Change::Put {
+        collection,
+        id,
+        document,
+        expires_ms: None,
+    }))
+}
+
+struct NoFields;
+
+impl Headers for NoFields {
+    fn any(&self, _: &str, _: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        false
+    }
+}
+
+/// What a request for `path` meets: its route, its service and the plugins for three consumers.
+fn met(compiler: &Compiler, path: &str) -> Option<String> {
+    let config = compiler.config(1);
+    let end = "127.0.0.1:1".parse().unwrap();
+    let request = Request {
+        method: "GET",
+        host: b"",
+        path: path.as_bytes(),
+        query: b"",
+        headers: &NoFields,
+        tls: false,
+        sni: None,
+        source: end,
+        destination: end,
+    };
+    let matched = config.router.find(&request)?;
+    let route = matched.payload;
+    let service = route.service.map(|at| config.services[at].as_ref().expect("a route's service has its place"));
+    let chain = config.chains[route.chain].as_ref().expect("a route's chain has its place");
+    let plugins: Vec<_> = chain
+        .0
+        .iter()
+        .flat_map(|slot| {
+            [None, Some("c0"), Some("c1")]
+                .map(|consumer| slot.pick(consumer).map(|picked| format!("{:?}", picked.plugin)))
+        })
+        .collect();
+    Some(format!("{} {:?} {plugins:?}", route.document.id, service.map(|service| service.document.port)))
+}
+
+/// A step: what is written, or taken away with what depends on it.
+#[derive(Clone, Debug)]
+enum Step {
+    Service(usize, u16, bool),
+    Route(usize, Option<usize>),
+    Plugin(usize, Option<usize>, Option<usize>, Option<usize>, u8, bool),
+    Delete(&'static str, usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let some = || proptest::option::of(0_usize..3);
+    prop_oneof![
+        (0_usize..3, 1_u16..4, proptest::bool::weighted(0.8))
+            .prop_map(|(id, port, enabled)| Step::Service(id, port, enabled)),
+        (0_usize..3, some()).prop_map(|(id, service)| Step::Route(id, service)),
+        (0_usize..6, some(), some(), proptest::option::of(0_usize..2), any::<u8>(), proptest::bool::weighted(0.8))
+            .prop_map(|(id, route, service, consumer, mark, enabled)| Step::Plugin(
+                id, route, service, consumer, mark, enabled
+            )),
+        (proptest::sample::select(&["services", "routes", "plugins"][..]), 0_usize..6)
+            .prop_map(|(of, id)| Step::Delete(of, id)),
+    ]
+}
+
+/// Does a step on what is stored, as a store with its references and its uniqueness would, and tells the changes.
+fn perform(step: Step, stored: &mut Stored) -> Vec<(&'static str, String, Option<Value>)> {
+    let reference = |prefix: &str, id: Option<usize>| id.map(|id| json!({ "id": format!("{prefix}{id}") }));
+    let there = |stored: &Stored, collection, of: &Option<Value>| {
+        of.as_ref()
+            .is_none_or(|of| stored.contains_key(&(collection, of["id"].as_str().unwrap_or_default().to_owned())))
+    };
+    let (collection, id, document) = match step {
+        Step::Service(id, port, enabled) => {
+            let id = format!("s{id}");
+            let document = json!({"id": id, "protocol": "http", "host": "127.0.0.1", "port": port, "enabled": enabled});
+            ("services", id, document)
+        }
+        Step::Route(id, service) => {
+            let service = reference("s", service);
+            if !there(stored, "services", &service) {
+                return Vec::new();
+            }
+            let document = json!({"id": format!("r{id}"), "paths": [format!("/r{id}")], "protocols": ["http"], "service": service});
+            ("routes", format!("r{id}"), document)
+        }
+        Step::Plugin(id, route, service, consumer, mark, enabled) => {
+            let (route, service, consumer) = (reference("r", route), reference("s", service), reference("c", consumer));
+            let same = |other: &Value| {
+                other["id"] != format!("p{id}")
+                    && (&other["route"], &other["service"], &other["consumer"])
+                        == (&json!(route), &json!(service), &json!(consumer))
+            };
+            let taken = stored.iter().any(|((of, _), other)| *of == "plugins" && same(other));
+            if taken || !there(stored, "routes", &route) || !there(stored, "services", &service) {
+                return Vec::new();
+            }
+            let document = json!({"id": format!("p{id}"), "name": "named", "config": {"mark": mark.to_string()}, "enabled": enabled,
+                "route": route, "service": service, "consumer": consumer, "protocols": ["http"]});
+            ("plugins", format!("p{id}"), document)
+        }
+        Step::Delete(collection, id) => return delete(collection, id, stored),
+    };
+    stored.insert((collection, id.clone()), document.clone());
+    vec![(collection, id, Some(document))]
+}
+
+fn delete(collection: &'static str, id: usize, stored: &mut Stored) -> Vec<(&'static str, String, Option<Value>)> {
+    let id = format!("{}{id}", &collection[..1]);
+    let (field, used) = match collection {
+        "services" => {
+            ("service", stored.iter().any(|((of, _), other)| *of == "routes" && other["service"]["id"] == id))
+        }
+        "routes" => ("route", false),
+        _ => ("none", false),
+    };
+    if used || stored.remove(&(collection, id.clone())).is_none() {
+        return Vec::new();
+    }
+    let with_it: Vec<_> = stored
+        .iter()
+        .filter(|((of, _), other)| *of == "plugins" && other[field]["id"] == id)
+        .map(|(key, _)| key.clone())
+        .collect();
+    let mut changes: Vec<_> = with_it
+        .into_iter()
+        .map(|key| {
+            stored.remove(&key);
+            (key.0, key.1, None)
+        })
+        .collect();
+    changes.push((collection, id, None));
+    changes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever happened before, requests meet what a compiler that was only ever told the present would make of it.
+    #[test]
+    fn changes_come_to_the_same_as_the_present(steps in proptest::collection::vec(step(), 1..40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _entered = runtime.enter();
+        let mut compiler = compiler();
+        let mut stored = Stored::new();
+        for step in steps {
+            let changes = perform(step, &mut stored);
+            let texts: Vec<_> = changes.into_iter().map(|(of, id, document)| (of, id, document.map(|document| document.to_string()))).collect();
+            let problems = compiler.apply(texts.iter().map(|(collection, id, document)| match document {
+                Some(document) => Change::Put { collection, id, document, expires_ms: None },
+                None => Change::Delete { collection, id },
+            }));
+            prop_assert!(problems.is_empty(), "{:?}", problems);
+            let mut fresh = self::compiler();
+            prop_assert!(apply(&mut fresh, &stored).is_empty());
+            for path in ["/r0", "/r1", "/r2"] {
+                prop_assert_eq!(met(&compiler, path), met(&fresh, path), "{}", path);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reference_is_followed_and_a_broken_plugin_refuses() {
+    let mut compiler = compiler();
+    let plugin = |config: Value| {
+        Stored::from([
+            (("routes", "r".to_owned()), json!({"id": "r", "paths": ["/r"], "protocols": ["http"]})),
+            (("plugins", "p".to_owned()), json!({"id": "p", "name": "named", "config": config, "protocols": ["http"]})),
+        ])
+    };
+    apply(&mut compiler, &plugin(json!({"mark": "{vault://env/mark}"})));
+    assert!(met(&compiler, "/r").unwrap().contains("from-environment"));
+    for broken in [json!({"mark": "{vault://env/none}"}), json!({})] {
+        apply(&mut compiler, &plugin(broken));
+        assert!(met(&compiler, "/r").unwrap().contains("Refusing"));
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_told_and_the_rest_is_in_force() {
+    let mut compiler = compiler();
+    let problems = apply(
+        &mut compiler,
+        &Stored::from([
+            (("routes", "bad".to_owned()), json!({"id": "bad", "paths": ["~/("], "protocols": ["http"]})),
+            (("routes", "good".to_owned()), json!({"id": "good", "paths": ["/good"], "protocols": ["http"]})),
+            (("services", "s".to_owned()), json!({"id": "s"})),
+        ]),
+    );
+    let ids: Vec<_> = problems.iter().map(|problem| &*problem.id).collect();
+    assert_eq!(ids, ["s", "bad"]);
+    assert!(met(&compiler, "/good").is_some());
+}
