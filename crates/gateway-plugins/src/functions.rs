@@ -16,8 +16,8 @@ mod tests;
 use std::sync::Arc;
 
 use gateway_proxy::pdk::{
-    Access, Answer, Content, Context, Definition, Environment, Outcome, Phases, Plugin, RequestBody, ResponseHead,
-    Source,
+    Access, Answer, Content, Context, Definition, Environment, Headers, Outcome, Phases, Plugin, RequestBody,
+    ResponseHead, Source,
 };
 use mlua::thread::ThreadStatus;
 use mlua::{Thread, Value as LuaValue};
@@ -117,7 +117,6 @@ struct Left {
     plugin: Arc<str>,
     /// The answer that code in `rewrite` gave; it is sent from `access`.
     answer: Option<Box<Answer>>,
-    untyped: bool,
     failed: bool,
 }
 
@@ -151,8 +150,8 @@ impl Plugin for Compiled {
     fn rewrite(&self, context: &mut Context) {
         let step = self.start(Phase::Rewrite, &self.rewrite, context);
         if let Some(answer) = self.settle(context, step) {
-            let (untyped, failed) = context.kept::<Left>().map_or((false, false), |left| (left.untyped, left.failed));
-            context.keep(Left { plugin: Arc::clone(&self.plugin), answer: Some(answer), untyped, failed });
+            let failed = context.kept::<Left>().is_some_and(|left| left.failed);
+            context.keep(Left { plugin: Arc::clone(&self.plugin), answer: Some(answer), failed });
         }
     }
 
@@ -173,15 +172,8 @@ impl Plugin for Compiled {
     }
 
     fn header_filter(&self, context: &mut Context, response: &mut ResponseHead) {
-        if let Some(left) = context.kept::<Left>()
-            && left.plugin == self.plugin
-        {
-            if left.untyped {
-                response.headers.remove("content-type");
-            }
-            if left.failed {
-                context.source = Source::Error;
-            }
+        if context.kept::<Left>().is_some_and(|left| left.failed && left.plugin == self.plugin) {
+            context.source = Source::Error;
         }
         if self.header_filter.0.is_empty() {
             return;
@@ -194,7 +186,7 @@ impl Plugin for Compiled {
         if let Err(error) = result {
             self.report(Phase::HeaderFilter, &error);
             response.status = 500;
-        } else if let Some(Exit::Answer { answer, .. }) = frame.exit {
+        } else if let Some(Exit::Answer(answer)) = frame.exit {
             replace(*answer, response, context);
         }
     }
@@ -284,17 +276,17 @@ impl Compiled {
 
     /// The answer that code came to, if any.
     fn settle(&self, context: &mut Context, step: Step) -> Option<Box<Answer>> {
-        let (answer, untyped, failed) = match step {
+        let (answer, failed) = match step {
             Step::Done(None | Some(Exit::Early)) => return None,
-            Step::Done(Some(Exit::Answer { answer, untyped })) => (answer, untyped, false),
+            Step::Done(Some(Exit::Answer(answer))) => (answer, false),
             // Nobody reads the body before a route is known.
             Step::Body(_) => return None,
             Step::Failed(error) => {
                 self.report(Phase::Access, &error);
-                (Box::new(Answer::error(500, "An unexpected error occurred")), false, true)
+                (Box::new(Answer::error(500, "An unexpected error occurred")), true)
             }
         };
-        context.keep(Left { plugin: Arc::clone(&self.plugin), answer: None, untyped, failed });
+        context.keep(Left { plugin: Arc::clone(&self.plugin), answer: None, failed });
         Some(answer)
     }
 
@@ -322,8 +314,9 @@ fn printed(frame: &Frame) -> Option<Exit> {
         return None;
     }
     let body = frame.printed.clone()?;
-    let answer = Answer { status: frame.status.unwrap_or(200), ..Answer::bytes(200, "", body) };
-    Some(Exit::Answer { answer: Box::new(answer), untyped: true })
+    let status = frame.status.unwrap_or(200);
+    let answer = Answer { status, headers: Headers::new(), content: Content::Bytes(body) };
+    Some(Exit::Answer(Box::new(answer)))
 }
 
 /// Puts an answer in place of one whose head is known already; fields that it does not name stay.

@@ -13,12 +13,17 @@ mod body;
 mod bot_detection;
 mod correlation_id;
 mod cors;
+mod file_log;
 mod functions;
 mod hmac_auth;
+mod http_log;
 mod ip_restriction;
 mod json_fields;
 mod jwt;
 mod key_auth;
+mod log;
+pub mod prometheus;
+mod proxy_cache;
 mod query;
 mod rate_limiting;
 mod redirect;
@@ -29,11 +34,18 @@ mod response_ratelimiting;
 mod response_transformer;
 mod schema;
 mod standard_webhooks;
+mod syslog;
+mod tcp_log;
 mod template;
 mod text;
+mod udp_log;
+
+pub use proxy_cache::{CacheAnswer, CacheEndpoint};
 
 #[cfg(test)]
 mod testing;
+
+pub use prometheus::metrics;
 
 /// Every kind of plugin there is, in no order.
 pub fn definitions() -> Vec<Arc<dyn Definition>> {
@@ -49,12 +61,19 @@ pub fn definitions() -> Vec<Arc<dyn Definition>> {
         Arc::new(ip_restriction::IpRestriction),
         Arc::new(jwt::Jwt),
         Arc::new(key_auth::KeyAuth),
+        Arc::new(proxy_cache::ProxyCache),
         Arc::new(rate_limiting::RateLimiting),
         Arc::new(redirect::Redirect),
         Arc::new(request_size_limiting::RequestSizeLimiting),
         Arc::new(request_termination::RequestTermination),
         Arc::new(request_transformer::RequestTransformer),
         Arc::new(response_transformer::ResponseTransformer),
+        Arc::new(file_log::FileLog),
+        Arc::new(http_log::HttpLog),
+        Arc::new(prometheus::Prometheus),
+        Arc::new(syslog::Syslog),
+        Arc::new(tcp_log::TcpLog),
+        Arc::new(udp_log::UdpLog),
         Arc::new(response_ratelimiting::ResponseRateLimiting),
         Arc::new(standard_webhooks::StandardWebhooks),
     ]
@@ -74,12 +93,19 @@ pub fn schemas() -> Vec<PluginSchema> {
         ip_restriction::schema(),
         jwt::schema(),
         key_auth::schema(),
+        proxy_cache::schema(),
         rate_limiting::schema(),
         redirect::schema(),
         request_size_limiting::schema(),
         request_termination::schema(),
         request_transformer::schema(),
         response_transformer::schema(),
+        file_log::schema(),
+        http_log::schema(),
+        prometheus::schema(),
+        syslog::schema(),
+        tcp_log::schema(),
+        udp_log::schema(),
         response_ratelimiting::schema(),
         standard_webhooks::schema(),
     ]

@@ -56,11 +56,7 @@ pub(super) enum Exit {
     /// The request goes on.
     Early,
     /// This is the answer.
-    Answer {
-        answer: Box<Answer>,
-        /// It has no `Content-Type`, not even the usual one.
-        untyped: bool,
-    },
+    Answer(Box<Answer>),
 }
 
 /// The request's body, kept once it was read.

@@ -40,11 +40,14 @@ impl Counters {
     }
 }
 
-/// Counters by caller and name of the limit.
+/// Counters by caller and name of the limit; locked for one look-up at a time.
+type Shard = HashMap<Box<[u8]>, Entry, RandomState>;
+
+/// The counters at one place.
 #[derive(Debug, Default)]
 pub(super) struct Scope {
     hasher: RandomState,
-    shards: [Mutex<HashMap<Box<[u8]>, Entry, RandomState>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
 }
 
 /// What was used in the current window of each period.
@@ -99,7 +102,7 @@ impl Scope {
         }
     }
 
-    fn shard(&self, key: &[u8]) -> &Mutex<HashMap<Box<[u8]>, Entry, RandomState>> {
+    fn shard(&self, key: &[u8]) -> &Mutex<Shard> {
         &self.shards[(self.hasher.hash_one(key) >> 48) as usize % SHARDS]
     }
 }

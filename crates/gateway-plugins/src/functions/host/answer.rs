@@ -52,7 +52,7 @@ pub(super) fn offer(host: &Host<'_>) -> mlua::Result<()> {
     host.add("respond_printed", |_, frame, status: u16| {
         let body = frame.printed.take().unwrap_or_default();
         let answer = bytes(frame.status.unwrap_or(status), body, Headers::new());
-        frame.exit = Some(Exit::Answer { answer, untyped: true });
+        frame.exit = Some(Exit::Answer(answer));
         Ok(())
     })
 }
@@ -116,24 +116,21 @@ fn respond(_: &Lua, frame: &mut Frame, (status, kind, body, fields): Response) -
         }
     }
     let typed = headers.contains("content-type");
-    let (answer, untyped) = match &*kind {
+    let content = match &*kind {
         "json" => {
             if !typed {
                 headers.append("Content-Type", "application/json; charset=utf-8");
             }
-            (bytes(status, body.as_bytes().to_vec(), headers), false)
+            Content::Bytes(body.as_bytes().to_vec())
         }
         "raw" => {
             name_charset(&mut headers);
-            (bytes(status, body.as_bytes().to_vec(), headers), !typed)
+            Content::Bytes(body.as_bytes().to_vec())
         }
-        "error" => {
-            let content = Content::Error(body.to_string_lossy());
-            (Box::new(Answer { status, headers, content }), false)
-        }
-        _ => (Box::new(Answer { status, headers, content: Content::Empty }), false),
+        "error" => Content::Error(body.to_string_lossy()),
+        _ => Content::Empty,
     };
-    frame.exit = Some(Exit::Answer { answer, untyped });
+    frame.exit = Some(Exit::Answer(Box::new(Answer { status, headers, content })));
     Ok(())
 }
 
