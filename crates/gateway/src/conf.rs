@@ -137,7 +137,8 @@ impl Conf {
     ) -> Result<Loaded, Problems> {
         let mut problems = Problems::default();
         let mut warnings = Problems::default();
-        let mut values: BTreeMap<&'static str, String> = KEYS.iter().map(|key| (key.name, key.default.to_owned())).collect();
+        let mut values: BTreeMap<&'static str, String> =
+            KEYS.iter().map(|key| (key.name, key.default.to_owned())).collect();
         let in_file = file.map(|text| file::parse(text, &mut problems)).unwrap_or_default();
         let in_file = in_file.into_iter().map(|(line, key, value)| (format!("line {line}: {key}"), key, value));
         let in_environment = environment.into_iter().filter_map(|(name, value)| {
@@ -183,7 +184,7 @@ impl Conf {
     pub fn to_file(&self) -> String {
         let mut out = String::new();
         for (name, value) in &self.values {
-            out.push_str(&format!("{name} = {}\n", value.replace('#', "\\#")));
+            out.push_str(&format!("{name} = {}\n", file::write(value)));
         }
         out
     }
@@ -244,10 +245,7 @@ fn list(value: &str) -> Vec<&str> {
 
 fn closest(name: &str) -> Option<&'static str> {
     let score = |key: &&Key| strsim::jaro_winkler(key.name, name);
-    KEYS.iter()
-        .max_by(|a, b| score(a).total_cmp(&score(b)))
-        .filter(|key| score(key) > 0.85)
-        .map(|key| key.name)
+    KEYS.iter().max_by(|a, b| score(a).total_cmp(&score(b))).filter(|key| score(key) > 0.85).map(|key| key.name)
 }
 
 /// Turns checked texts into values; what does not fit is a problem.
@@ -321,7 +319,10 @@ impl Reader<'_> {
             router_flavor,
             error_default_type,
             headers: self.added_headers(),
-            request_id_upstream: self.list("headers_upstream").iter().any(|name| name.eq_ignore_ascii_case("x-kong-request-id")),
+            request_id_upstream: self
+                .list("headers_upstream")
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case("x-kong-request-id")),
             allow_debug_header: self.is_on("allow_debug_header"),
             trusted_ips: self.trusted_ips(),
             real_ip_header: real_ip_header.into(),
@@ -346,8 +347,15 @@ impl Reader<'_> {
                 }
                 "x-kong-upstream-status" => added.upstream_status = true,
                 "x-kong-request-id" => added.request_id = true,
-                "x-kong-admin-latency" | "x-kong-total-latency" | "x-kong-third-party-latency" | "x-kong-client-latency" => {}
-                other => self.problems.add_with_hint("headers", format!("{other:?} is not a header the gateway adds"), "there are server_tokens, latency_tokens, X-Kong-Upstream-Status, X-Kong-Request-Id, or off"),
+                "x-kong-admin-latency"
+                | "x-kong-total-latency"
+                | "x-kong-third-party-latency"
+                | "x-kong-client-latency" => {}
+                other => self.problems.add_with_hint(
+                    "headers",
+                    format!("{other:?} is not a header the gateway adds"),
+                    "there are server_tokens, latency_tokens, X-Kong-Upstream-Status, X-Kong-Request-Id, or off",
+                ),
             }
         }
         added
@@ -361,7 +369,9 @@ impl Reader<'_> {
                 Ok(net) => nets.push(net),
                 // The reference also takes this for connections over Unix sockets, which there are none of.
                 Err(_) if text == "unix:" => {}
-                Err(_) => self.problems.add("trusted_ips", format!("{text:?} is not an address or a network such as 10.0.0.0/8")),
+                Err(_) => self
+                    .problems
+                    .add("trusted_ips", format!("{text:?} is not an address or a network such as 10.0.0.0/8")),
             }
         }
         nets
@@ -411,7 +421,10 @@ impl Reader<'_> {
     fn pairs(&mut self, certs: &'static str, keys: &'static str) -> Vec<(PathBuf, PathBuf)> {
         let (cert_files, key_files) = (self.list(certs), self.list(keys));
         if cert_files.len() != key_files.len() {
-            self.problems.add(certs, format!("there are {} certificates and {} keys in {keys}", cert_files.len(), key_files.len()));
+            self.problems.add(
+                certs,
+                format!("there are {} certificates and {} keys in {keys}", cert_files.len(), key_files.len()),
+            );
         }
         cert_files.into_iter().map(PathBuf::from).zip(key_files.into_iter().map(PathBuf::from)).collect()
     }

@@ -86,6 +86,7 @@ fn start_node(start: &Start) -> anyhow::Result<()> {
     if directory.running().is_some() {
         bail!("a node runs in {} already", conf.prefix.display());
     }
+    config::check_declared(&conf)?;
     directory.prepare(&conf)?;
     if !conf.daemon {
         return node::run(directory.path());
@@ -145,6 +146,7 @@ fn reload(place: &Place) -> anyhow::Result<()> {
     let conf = load(place)?;
     let directory = Directory::new(&conf.prefix);
     let pid = directory.expect_running()?;
+    config::check_declared(&conf)?;
     directory.prepare(&conf)?;
     rustix::process::kill_process(pid, Signal::HUP).context("cannot signal the node")?;
     say("Kong reloaded")

@@ -20,7 +20,10 @@ impl Log {
     /// Begins to log. To be called once.
     pub(crate) fn start(level: &str) -> anyhow::Result<Arc<Self>> {
         let (filter, handle) = reload::Layer::new(filter(level));
-        tracing_subscriber::registry().with(filter).with(layer::layer().with_writer(io::stderr).with_ansi(false)).try_init()?;
+        tracing_subscriber::registry()
+            .with(filter)
+            .with(layer::layer().with_writer(io::stderr).with_ansi(false))
+            .try_init()?;
         Ok(Arc::new(Self { filter: handle, level: tokio::sync::watch::Sender::new(level.to_owned()) }))
     }
 
@@ -63,10 +66,16 @@ impl fmt::Debug for Log {
 /// The reference's levels in ours. Libraries tell at `info` what only their developers want to know.
 fn filter(level: &str) -> EnvFilter {
     let level = match level {
-        "debug" => return EnvFilter::new("debug,h2=info,hyper=info,hyper_util=info,rustls=info,sqlx=info,hickory_proto=info,hickory_resolver=info"),
+        "debug" => {
+            return EnvFilter::new(
+                "debug,h2=info,hyper=info,hyper_util=info,rustls=info,sqlx=info,hickory_proto=info,hickory_resolver=info",
+            );
+        }
         "info" | "notice" => "info",
         "warn" => "warn",
         _ => "error",
     };
-    EnvFilter::new(format!("{level},h2=warn,hyper=warn,hyper_util=warn,rustls=warn,sqlx=warn,hickory_proto=error,hickory_resolver=error"))
+    EnvFilter::new(format!(
+        "{level},h2=warn,hyper=warn,hyper_util=warn,rustls=warn,sqlx=warn,hickory_proto=error,hickory_resolver=error"
+    ))
 }

@@ -57,7 +57,8 @@ impl Directory {
     /// Says that this process is the node and serves.
     pub(crate) fn write_pid(&self) -> anyhow::Result<()> {
         let path = self.pid_file();
-        fs::write(&path, format!("{}\n", std::process::id())).with_context(|| format!("cannot write {}", path.display()))
+        fs::write(&path, format!("{}\n", std::process::id()))
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Says that no node runs.

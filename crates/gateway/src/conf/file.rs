@@ -1,9 +1,12 @@
-//! The format of `kong.conf`: `key = value` lines, `#` begins a comment unless it is escaped.
+//! The format of `kong.conf`: `key = value` lines, `#` begins a comment unless it is escaped. Values that do not fit in
+//! a line, which the environment may hold, are written as `json:` and a string of JSON.
 
 use base::Problems;
 
 /// Largest file, in bytes.
 pub(super) const MAX_FILE: usize = 1024 * 1024;
+
+const JSON: &str = "json:";
 
 /// The settings of a file, in order, with the number of their line.
 pub(super) fn parse(text: &str, problems: &mut Problems) -> Vec<(usize, String, String)> {
@@ -19,7 +22,7 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Vec<(usize, String, 
         }
         match line.split_once('=') {
             Some((key, value)) if !key.trim().is_empty() => {
-                settings.push((at + 1, key.trim().to_owned(), unquote(value.trim()).to_owned()));
+                settings.push((at + 1, key.trim().to_owned(), read(value.trim())));
             }
             _ => problems.add(format!("line {}", at + 1), format!("{:?} is not `key = value`", line.trim())),
         }
@@ -40,6 +43,18 @@ fn without_comment(line: &str) -> String {
     out
 }
 
+/// A value in a form that [`parse`] reads as it is.
+pub(super) fn write(value: &str) -> String {
+    let is_plain = !value.contains(['\n', '\r']) && value.trim() == value && read(value) == value;
+    let text = if is_plain { value.to_owned() } else { format!("{JSON}{}", serde_json::Value::from(value)) };
+    text.replace('#', "\\#")
+}
+
+fn read(value: &str) -> String {
+    let json = value.strip_prefix(JSON).and_then(|text| serde_json::from_str(text).ok());
+    json.unwrap_or_else(|| unquote(value).to_owned())
+}
+
 fn unquote(value: &str) -> &str {
     ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote)).unwrap_or(value)
 }
@@ -47,6 +62,16 @@ fn unquote(value: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_value_is_read_as_it_was_written() {
+        for value in ["", "a", "a#b\\#c", "\"quoted\"", " a ", "a: 1\nb: \"#\"\r\n\n  c: \\", "json:\"x\"", "'"] {
+            let mut problems = Problems::default();
+            let settings = parse(&format!("key = {}\n", write(value)), &mut problems);
+            assert!(problems.is_empty() && settings.len() == 1, "{value:?}: {problems}");
+            assert_eq!(settings[0].2, value);
+        }
+    }
 
     #[test]
     fn comments_go_but_for_escaped_ones() {

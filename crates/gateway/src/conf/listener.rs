@@ -45,7 +45,11 @@ impl Listen {
                     // What they ask of the socket is always so or makes no difference here.
                     "deferred" | "bind" => {}
                     "udp" => return Err("udp is for stream listeners".to_owned()),
-                    other => return Err(format!("unknown flag {other:?}; there are ssl, http2, proxy_protocol, reuseport, deferred, bind, backlog=, ipv6only=, so_keepalive=")),
+                    other => {
+                        return Err(format!(
+                            "unknown flag {other:?}; there are ssl, http2, proxy_protocol, reuseport, deferred, bind, backlog=, ipv6only=, so_keepalive="
+                        ));
+                    }
                 },
                 Some(("backlog", number)) => {
                     let backlog = number.parse().ok().filter(|backlog| *backlog > 0);

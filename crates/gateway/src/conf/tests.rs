@@ -11,8 +11,10 @@ fn the_defaults_are_valid_and_the_template_changes_nothing() {
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
     assert_eq!(loaded.conf.proxy_listen.len(), 2);
     assert!(loaded.conf.admin_listen.iter().all(|listen| listen.address.ip().is_loopback()));
-    let uncommented = template().lines().filter_map(|line| line.strip_prefix('#')).collect::<Vec<_>>();
-    let settings: String = uncommented.iter().filter(|line| line.contains(" = ")).map(|line| format!("{line}\n")).collect();
+    let template = template();
+    let uncommented = template.lines().filter_map(|line| line.strip_prefix('#')).collect::<Vec<_>>();
+    let settings: String =
+        uncommented.iter().filter(|line| line.contains(" = ")).map(|line| format!("{line}\n")).collect();
     assert_eq!(load(&settings, &[]).unwrap().conf.shown(), loaded.conf.shown());
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
-use gateway::conf::{Conf, Database};
+use gateway::conf::{Conf, Database, Declarative};
 use gateway::offline;
 
 use super::{indented, load, say};
@@ -55,6 +55,20 @@ pub(super) fn execute(command: Config) -> anyhow::Result<()> {
             fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
             say(&format!("exported to {}", file.display()))
         }
+    }
+}
+
+/// Refuses settings whose declarative configuration cannot be used: here somebody reads why.
+pub(super) fn check_declared(conf: &Conf) -> anyhow::Result<()> {
+    match (conf.database, &conf.declarative) {
+        (Database::Off, Some(Declarative::File(file))) => {
+            offline::parse(conf, &read(file)?).map_err(|problem| refused(file, &problem))
+        }
+        (Database::Off, Some(Declarative::Text(text))) => {
+            let setting = Path::new("declarative_config_string");
+            offline::parse(conf, text).map_err(|problem| refused(setting, &problem))
+        }
+        _ => Ok(()),
     }
 }
 
