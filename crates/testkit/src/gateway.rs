@@ -116,17 +116,16 @@ impl GatewayEnv {
 
     /// Starts the node (again), on the same ports and prefix, and waits until it serves.
     pub async fn launch(&mut self) -> Result<()> {
-        let process = Process::spawn("kong", self.kong(&["start"])?)?;
+        let mut process = Process::spawn("kong", self.kong(&["start"])?)?;
         let (pid, pid_file) = (process.pid().to_string(), self.prefix().join("pids/nginx.pid"));
+        let is_serving = wait_for("the node serves", START, || {
+            let serves = std::fs::read_to_string(&pid_file).is_ok_and(|text| text.trim() == pid);
+            let known = serves || !process.is_running();
+            std::future::ready(if known { Ok(serves) } else { Err(process.output()) })
+        });
+        ensure!(is_serving.await?, "the node does not start:\n{}", process.output());
         self.node = Some(process);
-        wait_for("the node serves", START, || async {
-            let node = self.node.as_ref().expect("just started");
-            match std::fs::read_to_string(&pid_file) {
-                Ok(text) if text.trim() == pid => Ok(()),
-                _ => Err(node.output()),
-            }
-        })
-        .await
+        Ok(())
     }
 
     /// The node's process; it has to be started.

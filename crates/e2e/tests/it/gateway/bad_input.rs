@@ -18,7 +18,7 @@ async fn a_bad_push_names_what_is_wrong_and_changes_nothing() -> Result<()> {
     let env = GatewayEnv::declarative(&with_key(&echo, "secret"), &[]).await?;
     let hash = env.get("/status").await?["configuration_hash"].clone();
     let traffic = Traffic::start(&env.url("/api"), &["secret"])?;
-    let unknown_field = with_key(&echo, "other").replace("name: api", "name: api\n  colour: red");
+    let unknown_field = with_key(&echo, "other").replace("- name: api\n  url", "- name: api\n  colour: red\n  url");
     let unknown_plugin = with_key(&echo, "other").replace("key-auth", "key-art");
     for (text, words) in [
         (unknown_field.as_str(), "colour"),
@@ -74,10 +74,10 @@ async fn bad_calls_of_the_admin_api_change_nothing() -> Result<()> {
     let env = GatewayEnv::start(&[]).await?;
     publish(&env, "api", &format!("http://{}", echo.address())).await?;
     let before = (env.get("/services").await?, env.get("/routes").await?, env.get("/plugins").await?);
-    let wrong = json!({ "name": "api/", "protocol": "gopher", "port": 70_000, "retries": -1, "colour": "red" });
+    let wrong = json!({ "path": "api", "protocol": "gopher", "port": 70_000, "retries": -1, "colour": "red" });
     let (status, body) = env.admin(Method::PUT, "/services/api", Some(&wrong)).await?;
     ensure!(status == 400, "{status} {body}");
-    for field in ["name", "protocol", "port", "retries", "colour"] {
+    for field in ["path", "protocol", "port", "retries", "colour"] {
         ensure!(body["fields"][field].is_string(), "{field} is not named in {body}");
     }
     for (path, body, expected) in [
