@@ -24,6 +24,73 @@ impl Span {
 struct Field {
     name: Span,
     value: Span,
+    kind: Kind,
+    /// Whether it stands in the buffer the way it is written: `name: value` and the line end.
+    line: bool,
+}
+
+/// A number from 0 to 63 that equal names share and most others do not: what tells in a few instructions that a name
+/// is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kind(u8);
+
+impl Kind {
+    #[inline]
+    const fn of(name: &[u8]) -> Self {
+        let (last, before) = match name {
+            [.., before, last] => (*last, *before),
+            [last] => (*last, 0),
+            [] => (0, 0),
+        };
+        // Setting this bit makes upper case lower, and what else it makes the same does no harm.
+        let letters = (last | 0x20).wrapping_mul(3) ^ (before | 0x20).wrapping_mul(5);
+        Self((name.len() as u8 ^ letters) & 63)
+    }
+
+    const fn bit(self) -> u64 {
+        1 << self.0
+    }
+}
+
+/// Whether two names are the same.
+///
+/// Nearly all that are, are so to the letter, which a comparison of memory tells.
+#[inline]
+pub(crate) fn is_same(a: &[u8], b: &[u8]) -> bool {
+    a == b || a.eq_ignore_ascii_case(b)
+}
+
+/// Names that are looked for together, see [`Headers::remove_any`].
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    kinds: u64,
+    names: &'static [&'static str],
+}
+
+impl Names {
+    /// These names.
+    pub const fn new(names: &'static [&'static str]) -> Self {
+        let mut kinds = 0;
+        let mut at = 0;
+        while at < names.len() {
+            kinds |= Kind::of(names[at].as_bytes()).bit();
+            at += 1;
+        }
+        Self { kinds, names }
+    }
+
+    /// Whether `name` is one of them.
+    pub fn contains(&self, name: &[u8]) -> bool {
+        self.may_contain(Kind::of(name)) && self.compare(name)
+    }
+
+    fn may_contain(&self, kind: Kind) -> bool {
+        self.kinds & kind.bit() != 0
+    }
+
+    fn compare(&self, name: &[u8]) -> bool {
+        self.names.iter().any(|own| is_same(own.as_bytes(), name))
+    }
 }
 
 /// Header fields in order. Names are compared without regard to ASCII case.
@@ -34,6 +101,8 @@ struct Field {
 pub struct Headers {
     bytes: Vec<u8>,
     fields: Vec<Field>,
+    /// The kinds of all fields, and perhaps of some that were removed.
+    kinds: u64,
 }
 
 impl Headers {
@@ -46,6 +115,7 @@ impl Headers {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.fields.clear();
+        self.kinds = 0;
     }
 
     /// How many fields there are.
@@ -70,7 +140,12 @@ impl Headers {
 
     /// All values of `name`, in order.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+        let first = self.position(name).unwrap_or(self.fields.len());
+        let kind = self.fields.get(first).map(|field| field.kind);
+        self.fields[first..].iter().filter_map(move |field| {
+            let same = Some(field.kind) == kind && is_same(field.name.of(&self.bytes), name.as_bytes());
+            same.then(|| field.value.of(&self.bytes))
+        })
     }
 
     /// Whether there is a field `name`.
@@ -90,13 +165,15 @@ impl Headers {
 
     /// Adds a field at the end.
     pub fn append_bytes(&mut self, name: &[u8], value: &[u8]) {
+        let kind = Kind::of(name);
         // Stored as the line it will be on the wire, so that writing it is one copy.
         self.bytes.reserve(name.len() + value.len() + 4);
         let name = self.store(name);
         self.bytes.extend_from_slice(b": ");
         let value = self.store(value);
         self.bytes.extend_from_slice(b"\r\n");
-        self.fields.push(Field { name, value });
+        self.kinds |= kind.bit();
+        self.fields.push(Field { name, value, kind, line: true });
     }
 
     /// Writes every field as a line `name: value` with its line end, without the empty line after the last.
@@ -104,19 +181,20 @@ impl Headers {
         // Neighbours in the buffer that are lines already are copied together.
         let mut run = 0..0;
         for field in &self.fields {
-            let line = field.name.start as usize..field.value.end() + 2;
-            if !self.is_line(field) {
-                out.extend_from_slice(&self.bytes[run]);
+            let start = field.name.start as usize;
+            if field.line && start == run.end {
+                run.end = field.value.end() + 2;
+                continue;
+            }
+            out.extend_from_slice(&self.bytes[run]);
+            if field.line {
+                run = start..field.value.end() + 2;
+            } else {
                 run = 0..0;
                 out.extend_from_slice(field.name.of(&self.bytes));
                 out.extend_from_slice(b": ");
                 out.extend_from_slice(field.value.of(&self.bytes));
                 out.extend_from_slice(b"\r\n");
-            } else if line.start == run.end {
-                run.end = line.end;
-            } else {
-                out.extend_from_slice(&self.bytes[run]);
-                run = line;
             }
         }
         out.extend_from_slice(&self.bytes[run]);
@@ -127,28 +205,30 @@ impl Headers {
         self.bytes.capacity() + self.fields.capacity() * size_of::<Field>()
     }
 
-    /// Takes `block` as the new buffer, without fields: [`Headers::push_span`] says where they are.
-    pub(crate) fn load(&mut self, block: &[u8]) {
-        self.clear();
-        self.bytes.extend_from_slice(block);
-    }
-
-    /// Adds the field whose name and value stand at these places of the block loaded.
+    /// Adds the field whose `name` begins at `start` and whose value takes `value` of the block that [`Self::load`] is
+    /// given in the end; `line` if it stands there as it is written. Whether its name may be one of `names`.
     ///
-    /// The block must be smaller than 4 GiB and contain both ranges.
-    pub(crate) fn push_span(&mut self, name: Range<usize>, value: Range<usize>) {
-        debug_assert!(name.end <= self.bytes.len() && value.end <= self.bytes.len());
-        let span = |range: Range<usize>| Span { start: range.start as u32, len: range.len() as u32 };
-        self.fields.push(Field { name: span(name), value: span(value) });
+    /// The block must be smaller than 4 GiB, and the list be cleared before the first.
+    #[inline]
+    pub(crate) fn push_span(
+        &mut self,
+        (start, name): (usize, &[u8]),
+        value: Range<usize>,
+        line: bool,
+        names: &Names,
+    ) -> bool {
+        let kind = Kind::of(name);
+        let name = Span { start: start as u32, len: name.len() as u32 };
+        let value = Span { start: value.start as u32, len: (value.end - value.start) as u32 };
+        self.kinds |= kind.bit();
+        self.fields.push(Field { name, value, kind, line });
+        names.may_contain(kind)
     }
 
-    /// Whether the field stands in the buffer the way it is written.
-    fn is_line(&self, field: &Field) -> bool {
-        let name_end = field.name.end();
-        let value_end = field.value.end();
-        field.value.start as usize == name_end + 2
-            && self.bytes.get(name_end..name_end + 2) == Some(b": ")
-            && self.bytes.get(value_end..value_end + 2) == Some(b"\r\n")
+    /// Takes `block` as the buffer of the fields added by [`Self::push_span`].
+    pub(crate) fn load(&mut self, block: &[u8]) {
+        debug_assert!(self.bytes.is_empty() && self.fields.iter().all(|field| field.value.end() <= block.len()));
+        self.bytes.extend_from_slice(block);
     }
 
     /// Makes `value` the only one of `name`: in the place of the first, or at the end.
@@ -158,18 +238,37 @@ impl Headers {
         };
         let value = self.store(value.as_ref());
         self.fields[first].value = value;
+        self.fields[first].line = false;
         let bytes = &self.bytes;
+        let name = name.as_bytes();
+        let kind = Kind::of(name);
         let mut at = 0;
         self.fields.retain(|field| {
             at += 1;
-            at <= first + 1 || !field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes())
+            at <= first + 1 || field.kind != kind || !is_same(field.name.of(bytes), name)
         });
     }
 
     /// Removes every field `name`; whether there was one.
     pub fn remove(&mut self, name: &str) -> bool {
+        if self.kinds & Kind::of(name.as_bytes()).bit() == 0 {
+            return false;
+        }
         let before = self.fields.len();
-        self.retain(|field, _| !field.eq_ignore_ascii_case(name.as_bytes()));
+        self.retain(|field, _| !is_same(field, name.as_bytes()));
+        self.fields.len() != before
+    }
+
+    /// Removes every field with one of these names; whether there was one. Costs next to nothing where there is none.
+    pub fn remove_any(&mut self, names: &Names) -> bool {
+        if self.kinds & names.kinds == 0 {
+            return false;
+        }
+        let before = self.fields.len();
+        let bytes = &self.bytes;
+        self.fields.retain(|field| !names.may_contain(field.kind) || !names.compare(field.name.of(bytes)));
+        // What was removed is not looked for again.
+        self.kinds = self.fields.iter().fold(0, |kinds, field| kinds | field.kind.bit());
         self.fields.len() != before
     }
 
@@ -181,9 +280,11 @@ impl Headers {
 
     fn position(&self, name: &str) -> Option<usize> {
         let name = name.as_bytes();
-        self.fields.iter().position(|field| {
-            field.name.len as usize == name.len() && field.name.of(&self.bytes).eq_ignore_ascii_case(name)
-        })
+        let kind = Kind::of(name);
+        if self.kinds & kind.bit() == 0 {
+            return None;
+        }
+        self.fields.iter().position(|field| field.kind == kind && is_same(field.name.of(&self.bytes), name))
     }
 
     fn store(&mut self, text: &[u8]) -> Span {
@@ -199,7 +300,7 @@ pub fn is_name(name: &[u8]) -> bool {
 }
 
 /// Which bytes a token consists of.
-static TOKEN: [bool; 256] = {
+pub(crate) static TOKEN: [bool; 256] = {
     let mut table = [false; 256];
     let others = b"!#$%&'*+-.^_`|~";
     let mut byte = 0;

@@ -32,18 +32,23 @@ pub enum Method {
 impl Method {
     /// The method of this token.
     pub fn from_token(token: &str) -> Self {
-        match token {
-            "GET" => Self::Get,
-            "HEAD" => Self::Head,
-            "POST" => Self::Post,
-            "PUT" => Self::Put,
-            "PATCH" => Self::Patch,
-            "DELETE" => Self::Delete,
-            "OPTIONS" => Self::Options,
-            "CONNECT" => Self::Connect,
-            "TRACE" => Self::Trace,
-            other => Self::Other(other.into()),
-        }
+        Self::usual(token.as_bytes()).unwrap_or_else(|| Self::Other(token.into()))
+    }
+
+    /// The method of this token if it has a variant of its own.
+    pub(crate) fn usual(token: &[u8]) -> Option<Self> {
+        Some(match token {
+            b"GET" => Self::Get,
+            b"HEAD" => Self::Head,
+            b"POST" => Self::Post,
+            b"PUT" => Self::Put,
+            b"PATCH" => Self::Patch,
+            b"DELETE" => Self::Delete,
+            b"OPTIONS" => Self::Options,
+            b"CONNECT" => Self::Connect,
+            b"TRACE" => Self::Trace,
+            _ => return None,
+        })
     }
 
     /// Its token.

@@ -5,7 +5,7 @@ use std::io;
 
 use super::{Exchange, Response, is_bodiless};
 use crate::channel::Channel;
-use crate::headers::Headers;
+use crate::headers::Names;
 use crate::http1::{self, Framing};
 use crate::message::{RequestHead, ResponseHead, Version};
 use crate::service::Answer;
@@ -68,30 +68,25 @@ impl Exchange {
     }
 }
 
-/// Removes what the engine says itself: framing and what concerns one connection only.
-pub(super) fn strip_response(headers: &mut Headers, keep_length: bool, upgrade: bool) {
-    headers.retain(|name, _| !is_own(name, keep_length, upgrade));
-}
+/// What the engine says itself in a response: framing and what concerns one connection only.
+pub(super) const OWN: Names =
+    Names::new(&["Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "Upgrade"]);
+pub(super) const OWN_BUT_LENGTH: Names = Names::new(&["Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade"]);
+pub(super) const OWN_BUT_UPGRADE: Names =
+    Names::new(&["Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length"]);
 
-fn is_own(name: &[u8], keep_length: bool, upgrade: bool) -> bool {
-    // The length decides for nearly every field.
-    match name.len() {
-        10 => name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"keep-alive"),
-        14 => !keep_length && name.eq_ignore_ascii_case(b"content-length"),
-        17 => name.eq_ignore_ascii_case(b"transfer-encoding"),
-        7 => !upgrade && name.eq_ignore_ascii_case(b"upgrade"),
-        _ => false,
-    }
-}
+/// The same in a request, along with what it has answered.
+const OWN_OF_REQUEST: Names =
+    Names::new(&["Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "Expect"]);
 
 /// `head` without what the engine says itself.
 pub(super) fn stripped(head: &ResponseHead) -> Cow<'_, ResponseHead> {
-    let upgrade = head.status == 101;
-    if !head.headers.iter().any(|(name, _)| is_own(name, false, upgrade)) {
+    let own = if head.status == 101 { &OWN_BUT_UPGRADE } else { &OWN };
+    if !head.headers.iter().any(|(name, _)| own.contains(name)) {
         return Cow::Borrowed(head);
     }
     let mut head = head.clone();
-    strip_response(&mut head.headers, false, upgrade);
+    head.headers.remove_any(own);
     Cow::Owned(head)
 }
 
@@ -99,18 +94,8 @@ pub(super) fn stripped(head: &ResponseHead) -> Cow<'_, ResponseHead> {
 /// are the engine's business.
 pub(super) fn write_request(head: &mut RequestHead, framing: Framing, out: &mut Vec<u8>) {
     out.reserve(1024);
-    let mut upgrade = false;
-    head.headers.retain(|name, _| match name.len() {
-        10 => !name.eq_ignore_ascii_case(b"connection") && !name.eq_ignore_ascii_case(b"keep-alive"),
-        14 => !name.eq_ignore_ascii_case(b"content-length"),
-        17 => !name.eq_ignore_ascii_case(b"transfer-encoding"),
-        6 => !name.eq_ignore_ascii_case(b"expect"),
-        7 => {
-            upgrade |= name.eq_ignore_ascii_case(b"upgrade");
-            true
-        }
-        _ => true,
-    });
+    head.headers.remove_any(&OWN_OF_REQUEST);
+    let upgrade = head.headers.contains("upgrade");
     http1::write_request(head, out);
     match framing {
         Framing::Length(length) => http1::write_length(length, out),

@@ -35,7 +35,8 @@ impl Exchange {
         };
         // What a body would have had is said of one that is not sent, but not where there cannot be one.
         let keep_length = self.head_only || responded.head.status == 304;
-        head::strip_response(&mut responded.head.headers, keep_length, false);
+        let own = if keep_length { &head::OWN_BUT_LENGTH } else { &head::OWN };
+        responded.head.headers.remove_any(own);
         let started = self.start_framed(&responded.head, framing, keep_length);
         started.map_err(|error| ForwardError::io(Stage::Client, error))?;
         self.worker.heads.give_response(responded.head);

@@ -33,7 +33,7 @@ impl Exchange {
         mut responded: Responded,
         idle: Duration,
     ) -> Result<Tunnelled, ForwardError> {
-        head::strip_response(&mut responded.head.headers, false, true);
+        responded.head.headers.remove_any(&head::OWN_BUT_UPGRADE);
         self.keep_alive = false;
         let started = self.start_framed(&responded.head, Framing::None, false);
         started.map_err(|error| ForwardError::io(Stage::Client, error))?;

@@ -1,7 +1,7 @@
 //! Heads of requests.
 
-use super::fields::{BadFields, LineEnds, Noted, content_length, parse_fields};
-use super::target::{Target, is_host, parse_target};
+use super::fields::{BadFields, LineEnds, NOTABLE, Noted, content_length, parse_fields};
+use super::target::{Target, is_host, parse_target, path_length};
 use super::{BadRequest, Framing, Limits};
 use crate::message::{Method, RequestHead, Version};
 
@@ -37,25 +37,16 @@ pub fn parse_request(buf: &[u8], limits: &Limits, head: &mut RequestHead) -> Res
 }
 
 fn parse(buf: &[u8], limits: &Limits, head: &mut RequestHead) -> Result<Option<ParsedRequest>, BadRequest> {
-    let start = skip_empty_lines(buf);
-    let rest = &buf[start..];
-    // TLS, for one, is told at once.
-    if rest.first().is_some_and(|byte| !is_method_byte(*byte) && !matches!(byte, b'\r' | b'\n')) {
-        return Err(BadRequest::Method);
-    }
-    let Some(line_end) = memchr::memchr(b'\n', rest) else {
-        return if rest.len() >= limits.max_request_line { Err(BadRequest::LineTooLong) } else { Ok(None) };
+    let (target, fields_start) = match usual_line(buf, limits, head) {
+        Some((target, length)) => (Target::Plain(target), length),
+        None => match any_line(buf, limits, head)? {
+            Some(line) => line,
+            None => return Ok(None),
+        },
     };
-    if line_end >= limits.max_request_line {
-        return Err(BadRequest::LineTooLong);
-    }
-    let line = rest[..line_end].strip_suffix(b"\r").ok_or(BadRequest::LineEnd)?;
-    let target = parse_line(line, head)?;
-
-    let fields_start = start + line_end + 1;
     let block = &buf[fields_start..];
     let mut noted = Noted::default();
-    let Some(end) = parse_fields(block, LineEnds::CrLf, limits, &mut head.headers, |name, value| {
+    let Some(end) = parse_fields(block, LineEnds::CrLf, limits, &mut head.headers, &NOTABLE, |name, value| {
         noted.note(block, name, value);
     })?
     else {
@@ -84,6 +75,44 @@ fn parse(buf: &[u8], limits: &Limits, head: &mut RequestHead) -> Result<Option<P
     }))
 }
 
+/// Reads the line that nearly every request begins with, `GET /path HTTP/1.1`, in one pass; `None` if it is another,
+/// be it a wrong one: [`any_line`] tells.
+fn usual_line<'a>(buf: &'a [u8], limits: &Limits, head: &mut RequestHead) -> Option<(&'a [u8], usize)> {
+    const END: &[u8] = b" HTTP/1.1\r\n";
+    let method_end = buf.iter().take(8).position(|byte| *byte == b' ')?;
+    head.method = Method::usual(&buf[..method_end]).filter(|method| *method != Method::Connect)?;
+    let rest = &buf[method_end + 1..];
+    let (target, after) = rest.split_at(path_length(rest)?);
+    let length = method_end + 1 + target.len() + END.len();
+    if !after.starts_with(END) || length > limits.max_request_line {
+        return None;
+    }
+    head.version = Version::Http11;
+    Some((target, length))
+}
+
+/// Reads the request line: its target, and how long it is.
+fn any_line<'a>(
+    buf: &'a [u8],
+    limits: &Limits,
+    head: &mut RequestHead,
+) -> Result<Option<(Target<'a>, usize)>, BadRequest> {
+    let start = skip_empty_lines(buf);
+    let rest = &buf[start..];
+    // TLS, for one, is told at once.
+    if rest.first().is_some_and(|byte| !is_method_byte(*byte) && !matches!(byte, b'\r' | b'\n')) {
+        return Err(BadRequest::Method);
+    }
+    let Some(line_end) = memchr::memchr(b'\n', rest) else {
+        return if rest.len() >= limits.max_request_line { Err(BadRequest::LineTooLong) } else { Ok(None) };
+    };
+    if line_end >= limits.max_request_line {
+        return Err(BadRequest::LineTooLong);
+    }
+    let line = rest[..line_end].strip_suffix(b"\r").ok_or(BadRequest::LineEnd)?;
+    Ok(Some((parse_line(line, head)?, start + line_end + 1)))
+}
+
 /// Clients of old send an empty line after a body.
 fn skip_empty_lines(buf: &[u8]) -> usize {
     buf.chunks_exact(2).take_while(|pair| *pair == b"\r\n").count() * 2
@@ -107,7 +136,7 @@ fn parse_method(token: &[u8]) -> Option<Method> {
     if token.is_empty() || !token.iter().all(|byte| is_method_byte(*byte)) {
         return None;
     }
-    std::str::from_utf8(token).ok().map(Method::from_token)
+    Method::usual(token).or_else(|| Some(Method::Other(std::str::from_utf8(token).ok()?.into())))
 }
 
 fn is_method_byte(byte: u8) -> bool {

@@ -1,6 +1,6 @@
 //! Heads of responses.
 
-use super::fields::{BadFields, LineEnds, Noted, content_length, parse_fields};
+use super::fields::{BadFields, LineEnds, NOTABLE, Noted, content_length, parse_fields};
 use super::{BadResponse, Framing, Limits, reason};
 use crate::message::{Method, ResponseHead, Version};
 
@@ -53,7 +53,7 @@ fn parse(
 
     let block = &buf[line_end + 1..];
     let mut noted = Noted::default();
-    let Some(end) = parse_fields(block, LineEnds::CrLfOrLf, limits, &mut head.headers, |name, value| {
+    let Some(end) = parse_fields(block, LineEnds::CrLfOrLf, limits, &mut head.headers, &NOTABLE, |name, value| {
         noted.note(block, name, value);
     })?
     else {

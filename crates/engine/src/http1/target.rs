@@ -28,6 +28,15 @@ pub(super) fn parse_target<'a>(method: &Method, target: &'a [u8]) -> Option<Targ
     }
 }
 
+/// How long the path with its query at the start of `bytes` is; `None` if there is none, or nothing ends it.
+pub(super) fn path_length(bytes: &[u8]) -> Option<usize> {
+    let mut end = 0;
+    while TARGET[*bytes.get(end)? as usize] {
+        end += 1;
+    }
+    bytes.starts_with(b"/").then_some(end)
+}
+
 fn parse_absolute(target: &[u8]) -> Option<Target<'_>> {
     let rest = strip_scheme(target, b"http://").or_else(|| strip_scheme(target, b"https://"))?;
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
@@ -46,19 +55,27 @@ fn has_port(authority: &[u8]) -> bool {
 
 /// Whether `host` is a host name or address with an optional port, without user information.
 pub(super) fn is_host(host: &[u8]) -> bool {
+    let (name, port) = match host.iter().position(|byte| !HOST[*byte as usize]) {
+        None => (host, None),
+        Some(0) => return is_bracketed(host),
+        Some(end) if host[end] == b':' => (&host[..end], Some(&host[end + 1..])),
+        Some(_) => return false,
+    };
+    !name.is_empty() && port.is_none_or(is_port)
+}
+
+/// An address of IPv6 with an optional port.
+fn is_bracketed(host: &[u8]) -> bool {
     let (name, port) = split_port(host);
-    let port_fits = port.is_none_or(|port| {
-        port.len() <= 5
-            && port.iter().all(u8::is_ascii_digit)
-            && port.iter().fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0')) <= 0xffff
-    });
-    port_fits
-        && match name {
-            [b'[', address @ .., b']'] => {
-                !address.is_empty() && address.iter().all(|byte| byte.is_ascii_hexdigit() || b":.%".contains(byte))
-            }
-            name => !name.is_empty() && name.iter().all(|byte| HOST[*byte as usize]),
-        }
+    let [b'[', address @ .., b']'] = name else { return false };
+    !address.is_empty()
+        && address.iter().all(|byte| byte.is_ascii_hexdigit() || b":.%".contains(byte))
+        && port.is_none_or(is_port)
+}
+
+fn is_port(port: &[u8]) -> bool {
+    let number = || port.iter().fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0'));
+    port.len() <= 5 && port.iter().all(u8::is_ascii_digit) && number() <= 0xffff
 }
 
 /// `host` apart from the port behind its last colon, which is not one inside brackets.

@@ -19,7 +19,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tokio::io::AsyncWriteExt as _;
 
+use super::fields::{self, LineEnds};
 use super::*;
+use crate::headers::Headers;
 
 /// Method and body of requests on one connection.
 type Requests = Vec<(String, Vec<u8>)>;
@@ -192,8 +194,38 @@ fn requests() -> impl Strategy<Value = Vec<u8>> {
     vec(request, 1..4).prop_map(|requests| requests.concat().into_bytes())
 }
 
+/// Fields of every kind, whole and broken.
+fn blocks() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        3 => "[A-Za-z0-9-]{1,20}".prop_map(String::into_bytes),
+        3 => Just(b": ".to_vec()),
+        3 => Just(b"\r\n".to_vec()),
+        1 => select(vec![b":".to_vec(), b"\n".to_vec(), b"\r".to_vec(), b" \t".to_vec(), b"\0".to_vec()]),
+        1 => vec(any::<u8>(), 0..12),
+    ];
+    vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn fields_are_read_as_httparse_reads_them(block in blocks()) {
+        let mut theirs = [httparse::EMPTY_HEADER; 64];
+        let theirs = httparse::parse_headers(&block, &mut theirs);
+        let mut headers = Headers::new();
+        let limits = Limits::default();
+        let ours = fields::parse_fields(&block, LineEnds::CrLfOrLf, &limits, &mut headers, &fields::NOTABLE, |_, _| {});
+        match (ours, theirs) {
+            (Ok(Some(end)), Ok(httparse::Status::Complete((their_end, fields)))) => {
+                prop_assert_eq!(end, their_end);
+                let fields = fields.iter().map(|field| (field.name.as_bytes(), field.value));
+                prop_assert!(headers.iter().eq(fields));
+            }
+            (Ok(None), Ok(httparse::Status::Partial)) | (Err(_), Err(_)) => {}
+            (ours, theirs) => prop_assert!(false, "{:?} {:?}", ours, theirs),
+        }
+    }
 
     #[test]
     fn requests_are_read_as_hyper_reads_them(input in requests()) {
