@@ -33,6 +33,7 @@ mod request_transformer;
 mod response_ratelimiting;
 mod response_transformer;
 mod schema;
+mod session;
 mod standard_webhooks;
 mod syslog;
 mod tcp_log;
@@ -75,6 +76,7 @@ pub fn definitions() -> Vec<Arc<dyn Definition>> {
         Arc::new(tcp_log::TcpLog),
         Arc::new(udp_log::UdpLog),
         Arc::new(response_ratelimiting::ResponseRateLimiting),
+        Arc::new(session::Sessions),
         Arc::new(standard_webhooks::StandardWebhooks),
     ]
 }
@@ -107,6 +109,7 @@ pub fn schemas() -> Vec<PluginSchema> {
         tcp_log::schema(),
         udp_log::schema(),
         response_ratelimiting::schema(),
+        session::schema(),
         standard_webhooks::schema(),
     ]
 }
