@@ -17,7 +17,7 @@ impl Headers for Fields<'_> {
 fuzz_target!(|data: (&str, &[u8], &[u8])| {
     let (text, target, fields) = data;
     let normal = path::normalize(target);
-    assert_eq!(path::normalize(&normal), normal);
+    assert!(!normal.windows(2).any(|pair| pair == b"//"));
     let mut upstream = Vec::new();
     path::upstream_path(fields, &normal, Some(fields.len()), path::Handling::V0, &mut upstream);
     path::upstream_path(fields, &normal, None, path::Handling::V1, &mut upstream);

@@ -121,7 +121,8 @@ fn steps(name: &str) -> Vec<Step> {
             rest = after.strip_prefix('.').unwrap_or(after);
             continue;
         }
-        let end = rest[1..].find(['.', '[']).map_or(rest.len(), |at| at + 1);
+        let first = rest.chars().next().map_or(0, char::len_utf8);
+        let end = rest[first..].find(['.', '[']).map_or(rest.len(), |at| at + first);
         // An opening bracket that nothing closes is no bracket.
         let end = if rest[end..].starts_with('[') && !rest[end..].contains(']') { rest.len() } else { end };
         steps.push(Step::Name(rest[..end].to_owned()));

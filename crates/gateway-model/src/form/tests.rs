@@ -91,6 +91,13 @@ fn without_a_kind_all_is_text() {
 }
 
 #[test]
+fn names_may_begin_with_any_character() {
+    for form in ["\u{fffd}=1", "\u{e9}[x]=1", "a.\u{1f43b}[]=2"] {
+        assert!(decode(parse(form.as_bytes()).unwrap(), None, None).is_ok(), "{form}");
+    }
+}
+
+#[test]
 fn forms_have_a_limit() {
     let form = "a=1&".repeat(MAX_FIELDS);
     assert_eq!(parse(form.as_bytes()).map(|pairs| pairs.len()), Ok(MAX_FIELDS));
