@@ -176,6 +176,20 @@ impl Headers {
         self.fields.push(Field { name, value, kind, line: true });
     }
 
+    /// Adds a field at the end whose value is these parts put together.
+    pub fn append_parts(&mut self, name: &str, parts: &[&[u8]]) {
+        self.append_bytes(name.as_bytes(), b"");
+        let field = self.fields.last_mut().expect("one was added");
+        // In front of the line's end.
+        self.bytes.truncate(field.value.end());
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        field.value.len =
+            u32::try_from(self.bytes.len()).expect("heads are limited far below 4 GiB") - field.value.start;
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
     /// Writes every field as a line `name: value` with its line end, without the empty line after the last.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         // Neighbours in the buffer that are lines already are copied together.
@@ -259,9 +273,14 @@ impl Headers {
         self.fields.len() != before
     }
 
+    /// Whether there may be a field with one of these names: no is certain, and nearly free.
+    pub fn may_have(&self, names: &Names) -> bool {
+        self.kinds & names.kinds != 0
+    }
+
     /// Removes every field with one of these names; whether there was one. Costs next to nothing where there is none.
     pub fn remove_any(&mut self, names: &Names) -> bool {
-        if self.kinds & names.kinds == 0 {
+        if !self.may_have(names) {
             return false;
         }
         let before = self.fields.len();
@@ -335,5 +354,28 @@ mod tests {
         let all: Vec<_> = headers.iter().collect();
         assert_eq!(all, [(b"A".as_slice(), b"4".as_slice()), (b"b".as_slice(), b"2".as_slice())]);
         assert!(headers.remove("B") && !headers.contains("b"));
+    }
+
+    #[test]
+    fn parts_are_put_together() {
+        let mut headers = Headers::new();
+        headers.append_parts("Via", &[b"1.1", b" ", b"a"]);
+        headers.append_parts("Empty", &[]);
+        let mut out = Vec::new();
+        headers.write_to(&mut out);
+        assert_eq!(out, b"Via: 1.1 a\r\nEmpty: \r\n");
+    }
+
+    #[test]
+    fn names_are_removed_together_whatever_their_case() {
+        const NAMES: Names = Names::new(&["Connection", "X"]);
+        let mut headers = Headers::new();
+        headers.append("Date", "1");
+        assert!(!headers.remove_any(&NAMES));
+        headers.append("CONNECTION", "2");
+        headers.append("x", "3");
+        headers.append("y", "4");
+        assert!(headers.may_have(&NAMES) && headers.remove_any(&NAMES) && !headers.remove_any(&NAMES));
+        assert_eq!(headers.iter().map(|(name, _)| name).collect::<Vec<_>>(), [b"Date".as_slice(), b"y"]);
     }
 }

@@ -104,6 +104,9 @@ pub(crate) fn grpc_status(status: u16) -> u8 {
 }
 
 fn preferred(accept: &str) -> ErrorFormat {
+    if accept == "*/*" {
+        return ErrorFormat::Json;
+    }
     let mut best = (ErrorFormat::Json, 0.0);
     for range in accept.split(',') {
         let mut parts = range.split(';');

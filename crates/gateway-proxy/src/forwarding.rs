@@ -2,16 +2,20 @@
 
 use std::net::IpAddr;
 
-use engine::headers::Headers;
+use engine::headers::{Headers, Names};
 use engine::message::Version;
+use engine::peer::Peer;
 use smallvec::SmallVec;
 
 use crate::pdk::{Context, Trust};
 use crate::settings::Settings;
 
 /// Fields that concern one connection only; framing is the engine's.
-const HOP_BY_HOP: [&str; 7] =
-    ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te", "proxy"];
+const HOP_BY_HOP: Names =
+    Names::new(&["Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "TE", "Proxy"]);
+
+/// The same in responses.
+const HOP_BY_HOP_OF_RESPONSE: Names = Names::new(&["Connection", "Keep-Alive", "Proxy-Connection"]);
 
 /// Removes what concerns only the connection it arrived on, and everything `Connection` names.
 pub(crate) fn strip_hop_by_hop(headers: &mut Headers) {
@@ -19,7 +23,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut Headers) {
         .get_str("connection")
         .filter(|value| !["keep-alive", "close", "upgrade"].iter().any(|usual| value.eq_ignore_ascii_case(usual)))
         .map(str::to_owned);
-    headers.retain(|name, _| !is_hop_by_hop(name));
+    headers.remove_any(&HOP_BY_HOP);
     if let Some(named) = named {
         for name in named.split(',').map(str::trim).filter(|name| !is_framing(name)) {
             headers.remove(name);
@@ -30,52 +34,37 @@ pub(crate) fn strip_hop_by_hop(headers: &mut Headers) {
 /// Whether a field that can be there only once is there twice: such a request is refused, as it means one thing to us
 /// and may mean another to the upstream. `Host` and framing are the codec's.
 pub(crate) fn has_doubled_field(headers: &Headers) -> bool {
-    const ONCE: [&[u8]; 8] = [
-        b"authorization",
-        b"content-range",
-        b"expect",
-        b"if-match",
-        b"if-modified-since",
-        b"if-none-match",
-        b"if-range",
-        b"if-unmodified-since",
+    const ONCE: [&str; 8] = [
+        "Authorization",
+        "Content-Range",
+        "Expect",
+        "If-Match",
+        "If-Modified-Since",
+        "If-None-Match",
+        "If-Range",
+        "If-Unmodified-Since",
     ];
-    let mut seen = 0_u8;
-    headers.iter().any(|(name, _)| {
-        // The length decides for nearly every other field.
-        if !matches!(name.len(), 6 | 8 | 13 | 17 | 19) {
-            return false;
-        }
-        let Some(at) = ONCE.iter().position(|once| name.eq_ignore_ascii_case(once)) else { return false };
-        let before = seen;
-        seen |= 1 << at;
-        seen == before
-    })
+    const NAMES: Names = Names::new(&ONCE);
+    headers.may_have(&NAMES) && ONCE.iter().any(|name| headers.get_all(name).nth(1).is_some())
 }
 
 /// Removes what concerns only the upstream's connection. Framing is the engine's; an agreed upgrade stays.
 ///
 /// Of `Server`, which there can be one of, the first stays.
 pub(crate) fn strip_hop_by_hop_of_response(headers: &mut Headers, upgrade: bool) {
-    let mut server = false;
-    headers.retain(|name, _| match name.len() {
-        6 if name.eq_ignore_ascii_case(b"server") => !std::mem::replace(&mut server, true),
-        10 => !name.eq_ignore_ascii_case(b"connection") && !name.eq_ignore_ascii_case(b"keep-alive"),
-        16 => !name.eq_ignore_ascii_case(b"proxy-connection"),
-        7 => upgrade || !name.eq_ignore_ascii_case(b"upgrade"),
-        _ => true,
-    });
+    headers.remove_any(&HOP_BY_HOP_OF_RESPONSE);
+    if !upgrade {
+        headers.remove("upgrade");
+    }
+    if headers.get_all("server").nth(1).is_some() {
+        let mut server = false;
+        headers.retain(|name, _| !name.eq_ignore_ascii_case(b"server") || !std::mem::replace(&mut server, true));
+    }
 }
 
 /// A length stays, whatever `Connection` says: the body must remain framed. And `Host` is ours.
 fn is_framing(name: &str) -> bool {
     name.is_empty() || name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("host")
-}
-
-fn is_hop_by_hop(name: &[u8]) -> bool {
-    // The length decides for nearly every other field.
-    matches!(name.len(), 2 | 5 | 7 | 10 | 16 | 17)
-        && HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop.as_bytes()))
 }
 
 /// All values of a field as one list.
@@ -95,9 +84,16 @@ pub(crate) fn extend_list(headers: &mut Headers, name: &str, value: &[u8]) {
 
 /// What the upstream is told of the request besides what the client said: `Host`, `X-Real-IP`, `X-Forwarded-*`,
 /// `Via` and `X-Kong-Request-Id`. `prefix` is the part of the path that was stripped.
-pub(crate) fn tell_upstream(context: &mut Context, settings: &Settings, host: &[u8], prefix: Option<&[u8]>) {
+pub(crate) fn tell_upstream(
+    context: &mut Context,
+    settings: &Settings,
+    peer: &Peer,
+    host: &[u8],
+    prefix: Option<&[u8]>,
+) {
     let mut ip = IpText::default();
-    let client_ip = ip.write(context.client.ip);
+    let client_ip =
+        if context.client.ip == peer.ip() { peer.ip_text().as_bytes() } else { ip.write(context.client.ip) };
     let trusted = context.client.trust == Trust::Trusted;
 
     // Read before `Host` is exchanged; most requests have none of these, and a trusted proxy's stay.
@@ -107,9 +103,9 @@ pub(crate) fn tell_upstream(context: &mut Context, settings: &Settings, host: &[
     let (keep_path, keep_prefix) = (keep("x-forwarded-path"), keep("x-forwarded-prefix"));
     let scheme = if context.client.tls.is_some() { "https" } else { "http" };
     let forwarded_host: Option<SmallVec<[u8; 64]>> =
-        (!keep_host).then(|| context.forwarded_host().bytes().map(|byte| byte.to_ascii_lowercase()).collect());
+        (!keep_host).then(|| SmallVec::from_slice(context.forwarded_host_bytes()));
     let port = context.client.local.port();
-    let path: Option<SmallVec<[u8; 128]>> = (!keep_path).then(|| context.request.path().into());
+    let path: Option<SmallVec<[u8; 128]>> = (!keep_path).then(|| SmallVec::from_slice(context.request.path()));
 
     strip_hop_by_hop(&mut context.request.headers);
     let headers = &mut context.request.headers;
@@ -124,7 +120,8 @@ pub(crate) fn tell_upstream(context: &mut Context, settings: &Settings, host: &[
     if !keep_proto {
         headers.set("X-Forwarded-Proto", scheme);
     }
-    if let Some(host) = forwarded_host {
+    if let Some(mut host) = forwarded_host {
+        host.make_ascii_lowercase();
         headers.set("X-Forwarded-Host", &host);
     }
     if !keep_port {
@@ -154,11 +151,12 @@ pub(crate) fn add_via(headers: &mut Headers, version: Version, product: &str) {
         Version::Http11 => "1.1",
         Version::Http2 => "2",
     };
-    let mut via = SmallVec::<[u8; 32]>::new();
-    for part in [version, " kong/", product] {
-        via.extend_from_slice(part.as_bytes());
+    let hop = [version.as_bytes(), b" kong/", product.as_bytes()];
+    if headers.contains("via") {
+        extend_list(headers, "Via", &hop.concat());
+    } else {
+        headers.append_parts("Via", &hop);
     }
-    extend_list(headers, "Via", &via);
 }
 
 /// An address as text, without allocating.

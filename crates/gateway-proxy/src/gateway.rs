@@ -42,7 +42,6 @@ pub struct Gateway {
 #[derive(Debug)]
 struct Trail {
     started: Instant,
-    started_ms: i64,
     /// When the request was handed to the upstream.
     sent: Option<Instant>,
     /// When the upstream's head was there.
@@ -102,7 +101,8 @@ impl Gateway {
         };
         match reply {
             Reply::Own { answer, source } => {
-                self.answer(config, exchange, context, &collected, *answer, source, trail).await;
+                // Apart, so that requests that go on do not keep room for it.
+                Box::pin(self.answer(config, exchange, context, &collected, *answer, source, trail)).await;
             }
             Reply::Proxy { service, prefix } => {
                 self.proxy(config, exchange, context, &collected, &service, prefix.as_deref(), trail).await;
@@ -173,7 +173,7 @@ impl Gateway {
             latencies: Latencies { request, kong, proxy, receive },
             tries: &trail.tries,
             upstream_status: trail.upstream_status,
-            started_ms: trail.started_ms,
+            started_ms: context.now_ms().saturating_sub(request as i64),
         };
         phases::log(collected, context, &outcome);
         if let Some(access_log) = &self.access_log {
@@ -223,16 +223,10 @@ impl Gateway {
 
 impl Service for Gateway {
     async fn call(&self, exchange: &mut Exchange) {
-        let config = self.config.load_full();
+        let config = self.config.load();
         let mut context = self.begin(&config, exchange);
-        let mut trail = Trail {
-            started: exchange.started,
-            started_ms: context.now_ms(),
-            sent: None,
-            answered: None,
-            tries: Vec::new(),
-            upstream_status: None,
-        };
+        let mut trail =
+            Trail { started: exchange.started, sent: None, answered: None, tries: Vec::new(), upstream_status: None };
         self.handle(&config, exchange, &mut context, &mut trail).await;
         // The connection's next request is read into the same memory.
         exchange.request = context.request;

@@ -9,6 +9,7 @@ use engine::exchange::{BodyError, BodyFilter, Exchange};
 use engine::forward::{ForwardError, Kind, Stage, Timeouts, Upload};
 use engine::health::Outcome as Attempt;
 use engine::message::{Method, RequestHead, ResponseHead};
+use engine::peer::Peer as ClientEnd;
 use engine::upstream::Endpoint;
 use smallvec::SmallVec;
 
@@ -25,7 +26,8 @@ use crate::upstreams::UpstreamRuntime;
 const BUFFERED: usize = 256 * 1024;
 
 impl Gateway {
-    /// Forwards the request, tries again where that is safe, and relays the response.
+    /// Forwards the request, tries again where that is safe, and relays the response. What is rare waits apart, so
+    /// that the usual request's state is small.
     #[expect(clippy::too_many_arguments, reason = "a request's whole state, in one place")]
     pub(super) async fn proxy(
         &self,
@@ -55,11 +57,12 @@ impl Gateway {
         {
             // A body that is too long to be kept goes up as it comes, after what was read of it.
             if let Err(BodyError::Io(_) | BodyError::Timeout | BodyError::Malformed(_)) =
-                exchange.buffer_body(BUFFERED).await
+                Box::pin(exchange.buffer_body(BUFFERED)).await
             {
                 exchange.close_after();
                 let answer = Answer::error(400, error_body::usual_message(400));
-                return self.answer(config, exchange, context, collected, answer, Source::Error, trail).await;
+                let answered = self.answer(config, exchange, context, collected, answer, Source::Error, trail);
+                return Box::pin(answered).await;
             }
         }
 
@@ -72,11 +75,13 @@ impl Gateway {
                 Ok(peer) => peer,
                 Err(answer) => {
                     restore(context, request, original);
-                    return self.answer(config, exchange, context, collected, answer, Source::Error, trail).await;
+                    let answered = self.answer(config, exchange, context, collected, answer, Source::Error, trail);
+                    return Box::pin(answered).await;
                 }
             };
             let request = request.get_or_insert_with(|| {
-                upstream_head(config, context, service, upstream, peer.picked.as_ref(), prefix, upgrade)
+                let ends = (service, upstream, peer.picked.as_ref());
+                upstream_head(config, context, &exchange.peer, ends, prefix, upgrade)
             });
             if tries > 0 {
                 // A group's members may be called differently.
@@ -84,8 +89,7 @@ impl Gateway {
                 request.headers.set("Host", &host);
             }
             tries += 1;
-            let attempt_ms = if logged { context.now_ms() } else { 0 };
-            let choosing = chosen_at.elapsed();
+            let chosen = logged.then(|| (context.now_ms(), chosen_at.elapsed()));
             let attempt = match exchange.connect(&peer.endpoint, timeouts.connect).await {
                 Ok(mut connection) => {
                     let reused = connection.is_reused();
@@ -103,10 +107,10 @@ impl Gateway {
             let reused = match &attempt {
                 Ok((_, reused)) | Err((_, reused)) => *reused,
             };
-            if logged {
+            if let Some((start_ms, choosing)) = chosen {
                 trail.tries.push(Try {
                     address: peer.endpoint.addr(),
-                    start_ms: attempt_ms,
+                    start_ms,
                     balancer_latency_ns: choosing.as_nanos() as u64,
                     failed: attempt.as_ref().err().map(|(error, _)| status_of(error)),
                     keepalive: reused,
@@ -117,7 +121,8 @@ impl Gateway {
                 Err((error, reused)) => {
                     if error.stage == Stage::Client {
                         restore(context, Some(std::mem::replace(request, blank())), original);
-                        return self.client_failed(config, exchange, context, collected, &error, trail).await;
+                        let answered = self.client_failed(config, exchange, context, collected, &error, trail);
+                        return Box::pin(answered).await;
                     }
                     report(peer.picked.as_ref(), &error);
                     // A kept connection that the upstream closed just now says nothing about the upstream.
@@ -133,7 +138,8 @@ impl Gateway {
                     let answer = Answer::error(status, error_body::usual_message(status));
                     restore(context, Some(std::mem::replace(request, blank())), original);
                     trail.sent = Some(chosen_at);
-                    return self.answer(config, exchange, context, collected, answer, Source::Error, trail).await;
+                    let answered = self.answer(config, exchange, context, collected, answer, Source::Error, trail);
+                    return Box::pin(answered).await;
                 }
             }
         };
@@ -164,10 +170,10 @@ impl Gateway {
         let seen = logged.then(|| responded.head.clone());
 
         let relayed = if responded.tunnel {
-            exchange.tunnel(connection, responded, service.read_timeout).await.map(drop)
+            Box::pin(exchange.tunnel(connection, responded, service.read_timeout)).await.map(drop)
         } else if phases::have_body_filter(collected) {
             let mut filter = Filter { collected, context, part: Vec::new() };
-            exchange.relay(connection, responded, Some(&mut filter), &timeouts).await
+            Box::pin(exchange.relay(connection, responded, Some(&mut filter), &timeouts)).await
         } else {
             exchange.relay(connection, responded, None, &timeouts).await
         };
@@ -209,7 +215,7 @@ impl Gateway {
     async fn resolve(&self, config: &Config, host: &str, port: u16) -> Result<SocketAddr, Answer> {
         let resolved = match config.names.cached(host, port) {
             Some(resolved) => resolved,
-            None => config.names.lookup(host, port).await,
+            None => Box::pin(config.names.lookup(host, port)).await,
         };
         resolved.map_err(|error| {
             if error.is_absent() {
@@ -251,14 +257,13 @@ struct Peer {
 fn upstream_head(
     config: &Config,
     context: &mut Context,
-    service: &ServiceRuntime,
-    upstream: Option<&Arc<UpstreamRuntime>>,
-    picked: Option<&Picked>,
+    peer: &ClientEnd,
+    (service, upstream, picked): (&ServiceRuntime, Option<&Arc<UpstreamRuntime>>, Option<&Picked>),
     prefix: Option<&[u8]>,
     upgrade: bool,
 ) -> RequestHead {
     let host = host_header(context, service, upstream, picked);
-    forwarding::tell_upstream(context, &config.settings, &host, prefix);
+    forwarding::tell_upstream(context, &config.settings, peer, &host, prefix);
     let mut head = std::mem::replace(&mut context.request, blank());
     if upgrade {
         head.headers.append("Upgrade", "websocket");
@@ -350,7 +355,7 @@ fn sign_proxied(head: &mut ResponseHead, config: &Config, context: &Context, tra
     if added.server_tokens {
         forwarding::add_via(headers, head.version, config.node.version);
         if !headers.contains("server") {
-            headers.append("Server", format!("kong/{}", config.node.version));
+            headers.append_parts("Server", &[b"kong/", config.node.version.as_bytes()]);
         }
     }
     if added.latency_tokens

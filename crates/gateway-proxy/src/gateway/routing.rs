@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::headers::Headers;
 use gateway_router::{Request, path};
 
-use crate::config::{Config, RouteRuntime, ServiceRuntime, without_port};
+use crate::config::{Config, RouteRuntime, ServiceRuntime};
 use crate::pdk::Context;
 
 /// A request that a route matched.
@@ -21,10 +21,10 @@ pub(super) fn route<'a>(config: &'a Config, context: &mut Context) -> Option<Rou
     let raw = path_of(context.request.path());
     let normal = path::normalize(raw);
     // As the client wrote it: routes' hosts are in lower case, and the reference does not fold the request's.
-    let host = context.request.headers.get_str("host").map_or("", without_port);
+    let host = context.request.headers.get("host").map_or(b"".as_slice(), without_port);
     let request = Request {
         method: context.request.method.as_str(),
-        host: host.as_bytes(),
+        host,
         path: &normal,
         query: context.request.query().unwrap_or_default(),
         headers: &Fields(&context.request.headers),
@@ -37,7 +37,8 @@ pub(super) fn route<'a>(config: &'a Config, context: &mut Context) -> Option<Rou
     let route: &RouteRuntime = matched.payload;
     let service = route.service.and_then(|at| config.services.get(at)?.clone());
     let strip = matched.captured.path.filter(|_| route.document.strip_path);
-    let prefix = strip.map(|length| normal[..length.min(normal.len())].to_vec());
+    // Most of the time nothing or the first slash, of which upstreams are not told.
+    let prefix = strip.filter(|length| *length > 1).map(|length| normal[..length.min(normal.len())].to_vec());
 
     if let Some(service) = &service {
         let target = &mut context.target;
@@ -56,6 +57,19 @@ pub(super) fn route<'a>(config: &'a Config, context: &mut Context) -> Option<Rou
     context.captures = matched.captured.groups;
     context.route = Some(Arc::clone(&route.document));
     Some(Routed { route, service, prefix })
+}
+
+/// `example.com:80` and `[::1]:80` as `example.com` and `[::1]`; what has colons without brackets stays.
+fn without_port(host: &[u8]) -> &[u8] {
+    match host.iter().rposition(|byte| matches!(byte, b':' | b']')) {
+        Some(colon)
+            if host[colon] == b':'
+                && (!host[..colon].contains(&b':') || (host.starts_with(b"[") && host[..colon].ends_with(b"]"))) =>
+        {
+            &host[..colon]
+        }
+        _ => host,
+    }
 }
 
 /// The path of a target, which may be a whole URL.

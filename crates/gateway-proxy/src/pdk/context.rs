@@ -116,9 +116,14 @@ impl Context {
 
     /// The host the client named, without port; a trusted proxy's `X-Forwarded-Host` counts.
     pub fn forwarded_host(&self) -> &str {
-        self.trusted("x-forwarded-host")
-            .or_else(|| self.request.headers.get_str("host").map(without_port))
-            .unwrap_or("")
+        std::str::from_utf8(self.forwarded_host_bytes()).unwrap_or("")
+    }
+
+    pub(crate) fn forwarded_host_bytes(&self) -> &[u8] {
+        match self.trusted("x-forwarded-host") {
+            Some(host) => host.as_bytes(),
+            None => self.request.headers.get("host").map_or(b"", without_port),
+        }
     }
 
     /// The port the client used; a trusted proxy's `X-Forwarded-Port` counts.
@@ -151,9 +156,9 @@ impl std::fmt::Debug for Context {
 }
 
 /// `example.com:80` and `[::1]:80` as `example.com` and `[::1]`.
-fn without_port(host: &str) -> &str {
-    match host.rfind(':') {
-        Some(colon) if !host[colon..].contains(']') => &host[..colon],
+fn without_port(host: &[u8]) -> &[u8] {
+    match host.iter().rposition(|byte| matches!(byte, b':' | b']')) {
+        Some(colon) if host[colon] == b':' => &host[..colon],
         _ => host,
     }
 }
@@ -238,7 +243,18 @@ pub struct Target {
 
 impl Default for Target {
     fn default() -> Self {
-        Self { tls: false, host: "".into(), port: 0, path: Vec::new(), query: Vec::new(), host_header: None }
+        thread_local! {
+            // Every request begins with it.
+            static NOWHERE: Arc<str> = "".into();
+        }
+        Self {
+            tls: false,
+            host: NOWHERE.with(Arc::clone),
+            port: 0,
+            path: Vec::new(),
+            query: Vec::new(),
+            host_header: None,
+        }
     }
 }
 
