@@ -4,6 +4,7 @@ mod bad_input;
 mod command_line;
 mod database;
 mod declarative;
+mod documents;
 
 mod streams;
 mod tls;

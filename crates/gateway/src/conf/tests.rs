@@ -73,3 +73,30 @@ fn settings_written_to_a_file_are_read_back() {
     assert_eq!(again.values, conf.values);
     assert_eq!(again.proxy_listen.len(), 2);
 }
+
+/// `docs/gateway/settings.md` names every setting once, in the section it belongs to, with its default.
+#[test]
+fn the_documented_settings_are_those_there_are() {
+    let document = include_str!("../../../../docs/gateway/settings.md");
+    let section = |title: &str| {
+        let (_, rest) = document.split_once(&format!("\n## {title}\n")).expect("the section is there");
+        rest.split("\n## ").next().unwrap_or_default()
+    };
+    let rows: Vec<_> = section("In force").lines().filter_map(|line| line.strip_prefix("| `")).collect();
+    let expected = KEYS.iter().filter(|key| key.effect == Effect::Yes).map(|key| match key.default {
+        "" => format!("{}` |  |", key.name),
+        default => format!("{}` | `{default}` |", key.name),
+    });
+    let expected: Vec<_> = expected.collect();
+    assert_eq!(rows.len(), expected.len());
+    for (row, expected) in rows.iter().zip(&expected) {
+        assert!(row.starts_with(expected.as_str()), "{row:?} should begin with {expected:?}");
+        assert!(row.len() > expected.len() + 5, "{row:?} says nothing");
+    }
+    for (title, effect) in [("Refused", Effect::Unsupported), ("Without effect", Effect::None)] {
+        // What ends with an underscore is the beginning of names.
+        let quoted = section(title).split('`').skip(1).step_by(2).filter(|name| !name.ends_with('_'));
+        let expected = KEYS.iter().filter(|key| key.effect == effect).map(|key| key.name);
+        assert_eq!(quoted.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{title}");
+    }
+}

@@ -24,7 +24,7 @@ async fn a_bad_push_names_what_is_wrong_and_changes_nothing() -> Result<()> {
         (unknown_field.as_str(), "colour"),
         (unknown_plugin.as_str(), "key-art"),
         ("_format_version: '3.0'\nservices: 7\n", "services"),
-        ("_format_version: '9.9'\n", "9.9"),
+        ("_format_version: '9.9'\n", "_format_version"),
         ("services: [", ""),
     ] {
         let (status, body) = env.post_config(text).await?;
