@@ -5,6 +5,7 @@
 mod file;
 mod keys;
 mod listener;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +14,6 @@ use std::time::Duration;
 
 use base::Problems;
 use gateway_proxy::{AddedHeaders, ErrorFormat, Flavor, Settings};
-use serde_json::{Value, json};
 
 use keys::{Effect, IGNORED_PREFIXES, KEYS, Key, Kind};
 pub use listener::Listen;
@@ -187,28 +187,6 @@ impl Conf {
             out.push_str(&format!("{name} = {}\n", file::write(value)));
         }
         out
-    }
-
-    /// The effective settings as the Admin API shows them, secrets masked.
-    pub fn shown(&self) -> Value {
-        let mut out = serde_json::Map::new();
-        for key in KEYS {
-            let value = self.values[key.name].trim();
-            let shown = match key.kind {
-                Kind::Secret if value.is_empty() => continue,
-                Kind::Secret => json!("******"),
-                Kind::Boolean => json!(boolean(value)),
-                Kind::Number => value.parse::<f64>().map_or(json!(value), |number| {
-                    if number.fract() == 0.0 { json!(number as i64) } else { json!(number) }
-                }),
-                Kind::List if value.is_empty() => json!({}),
-                Kind::List => json!(list(value)),
-                Kind::Text | Kind::Choice(_) if value.is_empty() => continue,
-                Kind::Text | Kind::Choice(_) => json!(value),
-            };
-            out.insert(key.name.to_owned(), shown);
-        }
-        Value::Object(out)
     }
 }
 

@@ -170,6 +170,10 @@ impl Api {
             .collect();
         let (pending, running) = node.timers();
         let workers: Vec<u32> = node.workers().iter().map(|worker| worker.pid).collect();
+        let mut configuration = node.configuration();
+        let loaded: Map<String, Value> = available.keys().map(|name| (name.clone(), json!(true))).collect();
+        configuration.insert("loaded_plugins".to_owned(), Value::Object(loaded));
+        configuration.insert("loaded_vaults".to_owned(), json!({ "env": true }));
         Ok(Answer::ok(json!({
             "version": COMPATIBLE_VERSION,
             "tagline": "Welcome to kong",
@@ -180,7 +184,7 @@ impl Api {
             "pids": { "master": std::process::id(), "workers": workers },
             "timers": { "running": running, "pending": pending },
             "plugins": { "available_on_server": available, "enabled_in_cluster": dao.enabled_plugins().await? },
-            "configuration": node.configuration(),
+            "configuration": configuration,
         })))
     }
 
