@@ -22,6 +22,7 @@ mod json_fields;
 mod jwt;
 mod key_auth;
 mod log;
+mod oauth2;
 pub mod prometheus;
 mod proxy_cache;
 mod query;
@@ -62,6 +63,7 @@ pub fn definitions() -> Vec<Arc<dyn Definition>> {
         Arc::new(ip_restriction::IpRestriction),
         Arc::new(jwt::Jwt),
         Arc::new(key_auth::KeyAuth),
+        Arc::new(oauth2::OAuth2),
         Arc::new(proxy_cache::ProxyCache),
         Arc::new(rate_limiting::RateLimiting),
         Arc::new(redirect::Redirect),
@@ -95,6 +97,7 @@ pub fn schemas() -> Vec<PluginSchema> {
         ip_restriction::schema(),
         jwt::schema(),
         key_auth::schema(),
+        oauth2::schema(),
         proxy_cache::schema(),
         rate_limiting::schema(),
         redirect::schema(),

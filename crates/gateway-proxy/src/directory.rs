@@ -45,6 +45,11 @@ impl Directory {
         credential.expires_ms.is_none_or(|at| at > now_ms()).then_some(credential)
     }
 
+    /// The credential of `collection` with this id; it may have expired.
+    pub fn credential_by_id(&self, collection: &str, id: &str) -> Option<&Arc<Credential>> {
+        self.collection(collection)?.by_id.get(id)
+    }
+
     /// The credentials of `collection` that belong to `consumer`, by id; may include expired ones.
     pub fn credentials_of(&self, collection: &str, consumer: &str) -> &[Arc<Credential>] {
         self.collection(collection).and_then(|of| of.by_consumer.get(consumer)).map_or(&[], |credentials| credentials)
