@@ -39,7 +39,6 @@ impl Exchange {
                 }
                 let out = &mut channel.out;
                 out.reserve(1024);
-                let upgrade = head.status == 101;
                 http1::write_response(head, out);
                 match framing {
                     _ if bodiless || keep_length => {}
@@ -47,8 +46,10 @@ impl Exchange {
                     Framing::Chunked => http1::write_chunked(out),
                     Framing::None | Framing::UntilClose => {}
                 }
-                let connection = match (upgrade, self.keep_alive) {
-                    (true, _) => b"Connection: upgrade\r\n\r\n".as_slice(),
+                let connection = match (head.status, self.keep_alive) {
+                    (101, _) => b"Connection: upgrade\r\n\r\n".as_slice(),
+                    (426, true) => b"Connection: keep-alive, Upgrade\r\n\r\n",
+                    (426, false) => b"Connection: close, Upgrade\r\n\r\n",
                     (_, true) => b"Connection: keep-alive\r\n\r\n",
                     (_, false) => b"Connection: close\r\n\r\n",
                 };
@@ -81,7 +82,8 @@ const OWN_OF_REQUEST: Names =
 
 /// `head` without what the engine says itself.
 pub(super) fn stripped(head: &ResponseHead) -> Cow<'_, ResponseHead> {
-    let own = if head.status == 101 { &OWN_BUT_UPGRADE } else { &OWN };
+    // 426 says what to upgrade to.
+    let own = if matches!(head.status, 101 | 426) { &OWN_BUT_UPGRADE } else { &OWN };
     if !head.headers.iter().any(|(name, _)| own.contains(name)) {
         return Cow::Borrowed(head);
     }
