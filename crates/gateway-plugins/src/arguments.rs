@@ -97,6 +97,11 @@ impl Arguments {
         }
     }
 
+    /// Names with their values.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[Argument])> {
+        self.0.iter().map(|(name, values)| (&**name, &**values))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

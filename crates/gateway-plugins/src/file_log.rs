@@ -1,0 +1,112 @@
+//! file-log: a line of JSON for every request, in a file.
+
+mod schema;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use gateway_proxy::pdk::{Context, Definition, Environment, Outcome, Phases, Plugin};
+use parking_lot::Mutex;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::log::{self, Deliver, Queue, Settings};
+pub(crate) use schema::schema;
+
+/// The most lines of a write.
+const BATCH: usize = 256;
+
+/// Registers the plugin.
+#[derive(Debug)]
+pub(crate) struct FileLog;
+
+impl Definition for FileLog {
+    fn name(&self) -> &'static str {
+        "file-log"
+    }
+
+    fn priority(&self) -> i32 {
+        9
+    }
+
+    fn compile(&self, config: &Value, environment: &Environment) -> Result<Arc<dyn Plugin>, String> {
+        let config = Config::deserialize(config).map_err(|error| error.to_string())?;
+        let node = &environment.node;
+        let target = Target { path: node.prefix.join(config.path), reopen: config.reopen, open: Mutex::default() };
+        let to = LogFile(Arc::new(target));
+        Ok(Arc::new(Compiled { queue: Queue::start(&node.tasks, "file-log", Settings::prompt(BATCH), to) }))
+    }
+}
+
+#[derive(Deserialize)]
+struct Config {
+    path: String,
+    reopen: bool,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    queue: Queue,
+}
+
+impl Plugin for Compiled {
+    fn phases(&self) -> Phases {
+        Phases { log: true, ..Phases::default() }
+    }
+
+    fn log(&self, context: &Context, outcome: &Outcome<'_>) {
+        self.queue.push(log::record(context, outcome));
+    }
+}
+
+/// Where lines go.
+struct LogFile(Arc<Target>);
+
+struct Target {
+    path: PathBuf,
+    /// Whether the file is opened for every write, so that it can be moved away.
+    reopen: bool,
+    open: Mutex<Option<File>>,
+}
+
+impl Deliver for LogFile {
+    fn deliver<'a>(&'a self, batch: &'a [Bytes]) -> BoxFuture<'a, Result<(), String>> {
+        let mut lines = Vec::with_capacity(batch.iter().map(|line| line.len() + 1).sum());
+        for line in batch {
+            lines.extend_from_slice(line);
+            lines.push(b'\n');
+        }
+        let target = Arc::clone(&self.0);
+        Box::pin(async move {
+            let path = target.path.clone();
+            let written = tokio::task::spawn_blocking(move || target.write(&lines)).await;
+            let written = written.unwrap_or_else(|error| Err(io::Error::other(error)));
+            written.map_err(|error| format!("{}: {error}", path.display()))
+        })
+    }
+}
+
+impl Target {
+    /// All lines at once, so that those of other writers do not come between.
+    fn write(&self, lines: &[u8]) -> io::Result<()> {
+        let mut open = self.open.lock();
+        if self.reopen {
+            *open = None;
+        }
+        let mut file = match open.take() {
+            Some(file) => file,
+            None => File::options().create(true).append(true).mode(0o644).open(&self.path)?,
+        };
+        file.write_all(lines)?;
+        *open = Some(file);
+        Ok(())
+    }
+}
