@@ -1,6 +1,7 @@
 //! The Admin API in process, over a store in memory.
 
 mod certificates;
+mod clients;
 mod crud;
 mod envelope;
 mod nested;
