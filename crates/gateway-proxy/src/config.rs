@@ -48,6 +48,11 @@ impl Config {
         self.upstreams.get(name).map(|upstream| upstream.status())
     }
 
+    /// All upstreams by name, in no order, and how their targets are.
+    pub fn upstreams(&self) -> impl Iterator<Item = (&str, GroupStatus)> {
+        self.upstreams.iter().map(|(name, upstream)| (&**name, upstream.status()))
+    }
+
     /// Marks a target, or one of its addresses, by hand.
     pub fn mark_target(
         &self,

@@ -3,6 +3,7 @@
 mod apply;
 mod certificates;
 mod facts;
+mod metrics;
 mod status;
 
 use std::io;
@@ -32,6 +33,7 @@ use apply::Applier;
 pub use apply::InForce;
 use facts::Facts;
 pub use facts::LogLevel;
+use metrics::Numbers;
 
 /// How long open requests have when the node stops at once.
 const STOP: Duration = Duration::from_millis(500);
@@ -146,6 +148,8 @@ impl Node {
 
         let workers = start_workers(&conf, &in_force, &certificates)?;
         let workers = Arc::new(workers);
+        let numbers = Numbers { workers: Arc::clone(&workers), in_force: in_force.clone() };
+        gateway_plugins::prometheus::set_sources(&plugin_node, Arc::new(numbers));
         let facts =
             Arc::new(Facts::new(&conf, Arc::clone(&plugin_node), Arc::clone(&workers), Arc::clone(&loader), log_level));
         let node = Self { conf, dao, loader, in_force, replace, names, plugin_node, certificates, workers, facts };

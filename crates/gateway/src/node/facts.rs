@@ -124,7 +124,7 @@ impl Node for Facts {
     }
 
     fn metrics(&self) -> Option<String> {
-        None
+        gateway_plugins::prometheus::metrics(&self.node)
     }
 }
 

@@ -1,0 +1,60 @@
+//! What the node tells the collectors of metrics besides requests.
+
+use std::sync::Arc;
+
+use engine::health::Verdict;
+use engine::worker::Workers;
+use gateway_plugins::prometheus::{Connections, Sources, TargetHealth};
+
+use super::InForce;
+
+/// The node's own numbers.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    pub(super) workers: Arc<Workers>,
+    pub(super) in_force: InForce,
+}
+
+impl Sources for Numbers {
+    fn connections(&self) -> Connections {
+        let counters = self.workers.counters();
+        Connections {
+            accepted: counters.accepted,
+            handled: counters.handled,
+            active: counters.active,
+            reading: 0,
+            writing: counters.busy,
+            waiting: counters.active.saturating_sub(counters.busy),
+        }
+    }
+
+    fn requests(&self) -> u64 {
+        self.workers.counters().requests
+    }
+
+    /// The embedded database is part of the process.
+    fn datastore_reachable(&self) -> bool {
+        true
+    }
+
+    fn targets(&self, each: &mut dyn FnMut(TargetHealth<'_>)) {
+        for (upstream, status) in self.in_force.config.load().upstreams() {
+            for target in &status.targets {
+                let name = format!("{}:{}", target.name, target.port);
+                if target.addresses.is_empty() {
+                    each(TargetHealth { upstream, target: &name, address: "", state: "dns_error" });
+                }
+                for of in &target.addresses {
+                    let state = match (status.checked, of.healthy) {
+                        (false, _) => Verdict::ChecksOff,
+                        (true, true) => Verdict::Healthy,
+                        (true, false) => Verdict::Unhealthy,
+                    };
+                    let address = format!("{}:{}", of.name, of.port);
+                    let state = state.as_str().to_ascii_lowercase();
+                    each(TargetHealth { upstream, target: &name, address: &address, state: &state });
+                }
+            }
+        }
+    }
+}
