@@ -40,7 +40,11 @@ impl Definition for CorrelationId {
         if !headers::is_name(name.as_bytes()) {
             return Err(format!("header_name '{name}' is not a header name: take letters, digits and '-'"));
         }
-        let numbers = environment.node.shared(|| Numbers { start: Uuid::new_v4(), last: AtomicU64::new(0) });
+        let numbers = environment.node.shared(|| Numbers {
+            start: Uuid::new_v4(),
+            last: AtomicU64::new(0),
+            tracked: AtomicU64::new(0),
+        });
         Ok(Arc::new(Compiled { name, generator: config.generator, echo: config.echo_downstream, numbers }))
     }
 }
@@ -63,11 +67,12 @@ enum Generator {
     Tracker,
 }
 
-/// The node's count of ids.
+/// The node's counts of ids.
 #[derive(Debug)]
 struct Numbers {
     start: Uuid,
     last: AtomicU64,
+    tracked: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -116,13 +121,13 @@ impl Compiled {
         let mut id = String::with_capacity(Hyphenated::LENGTH + 12);
         let written = match self.generator {
             Generator::Random => write!(id, "{}", Uuid::new_v4().hyphenated()),
-            Generator::Counter => write!(id, "{}#{}", self.numbers.start.hyphenated(), self.numbers.next()),
+            Generator::Counter => write!(id, "{}#{}", self.numbers.start.hyphenated(), next(&self.numbers.last)),
             Generator::Tracker => {
                 let client = &context.client;
                 let now = context.now_ms() as f64 / 1000.0;
                 let process = std::process::id();
                 let (ip, port) = (client.local.ip(), client.local.port());
-                write!(id, "{ip}-{port}-{process}-{}-{}-{now:.3}", client.peer.port(), self.numbers.next())
+                write!(id, "{ip}-{port}-{process}-{}-{}-{now:.3}", client.peer.port(), next(&self.numbers.tracked))
             }
         };
         written.expect("a String takes every write");
@@ -130,8 +135,6 @@ impl Compiled {
     }
 }
 
-impl Numbers {
-    fn next(&self) -> u64 {
-        self.last.fetch_add(1, Ordering::Relaxed) + 1
-    }
+fn next(count: &AtomicU64) -> u64 {
+    count.fetch_add(1, Ordering::Relaxed) + 1
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use gateway_proxy::pdk::{
     Access, Answer, Context, Definition, Environment, Phases, Plugin, RequestBody, ResponseHead, headers,
 };
+use gateway_router::path::{escape_into, normalize};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -97,8 +98,13 @@ impl Location {
         match self {
             Self::Fixed(location) => location.clone().into_bytes(),
             Self::Incoming { origin, fragment } => {
-                let path = if target.starts_with(b"/") { target } else { b"/" };
-                [origin.as_bytes(), path, fragment.as_bytes()].concat()
+                let target = if target.starts_with(b"/") { target } else { b"/" };
+                let (path, query) = target.split_at(memchr::memchr(b'?', target).unwrap_or(target.len()));
+                let mut location = origin.clone().into_bytes();
+                escape_into(&normalize(path), &mut location);
+                location.extend_from_slice(query);
+                location.extend_from_slice(fragment.as_bytes());
+                location
             }
         }
     }

@@ -88,13 +88,16 @@ struct Key {
     consumer: usize,
 }
 
+/// Values whose addresses are in a key, so that no others take these addresses.
+type Kept = (Arc<Series>, Option<Arc<Service>>, Option<Arc<Route>>, Option<Arc<Consumer>>);
+
 /// A worker's way to the numbers of a route and a consumer.
 struct Known {
     labels: ConsumerLabels,
     statuses: Vec<(u16, Source, Option<Arc<AtomicU64>>)>,
     bandwidth: Option<Arc<Bandwidth>>,
     latencies: Option<Arc<Latencies>>,
-    _kept: (Arc<Series>, Option<Arc<Service>>, Option<Arc<Route>>, Option<Arc<Consumer>>),
+    _kept: Kept,
 }
 
 /// Counts an exchange.

@@ -35,6 +35,14 @@ fn the_location_is_told_as_it_is() {
 }
 
 #[test]
+fn the_path_is_told_in_its_plain_form() {
+    let lab = Lab::new();
+    let plugin = lab.plugin(&Redirect, json!({ "location": "https://x.com/a", "keep_incoming_path": true }));
+    let answer = lab.request("GET", "/rdk/a%2Fb/%C3%BC//c?x=%20").access(&*plugin).unwrap();
+    assert_eq!(answer.headers.get_str("location"), Some("https://x.com/rdk/a%2Fb/%C3%BC/c?x=%20"));
+}
+
+#[test]
 fn path_and_query_may_be_the_requests() {
     for (place, expected) in [
         ("https://x.com/a", "https://x.com/x/y?z=1&q=a%20b"),

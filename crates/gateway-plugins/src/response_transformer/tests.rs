@@ -40,7 +40,7 @@ fn body_of(config: Value, kind: &str, body: &str) -> String {
     String::from_utf8(sent).unwrap()
 }
 
-fn json_body(config: Value, body: Value) -> Value {
+fn json_body(config: Value, body: &Value) -> Value {
     serde_json::from_str(&body_of(config, "application/json; charset=utf-8", &body.to_string())).unwrap()
 }
 
@@ -127,7 +127,7 @@ fn json_bodies_are_changed() {
         "method": "{\"a\":1}", "body": "/", "n": "y", "f": "true", "l": [1, "2"], "n4": ["null", "x"], "n5": "null",
         "new": ["3"],
     });
-    assert_eq!(json_body(config, sent), expected);
+    assert_eq!(json_body(config, &sent), expected);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn values_have_types() {
         },
     });
     let expected = json!({ "s": "5", "n": 5, "b": true, "f": -2500, "x": 16, "maybe": false, "rest": "1.50" });
-    assert_eq!(json_body(config, json!({})), expected);
+    assert_eq!(json_body(config, &json!({})), expected);
 }
 
 #[test]
