@@ -247,7 +247,7 @@ impl Compiled {
 
 /// Whether a field says something of the connection it came over, or of a body's framing.
 fn is_of_the_connection(name: &[u8]) -> bool {
-    const FIELDS: [&str; 9] = [
+    const FIELDS: [&str; 10] = [
         "connection",
         "content-length",
         "keep-alive",
@@ -257,6 +257,7 @@ fn is_of_the_connection(name: &[u8]) -> bool {
         "trailers",
         "transfer-encoding",
         "upgrade",
+        "via",
     ];
     FIELDS.iter().any(|field| field.as_bytes().eq_ignore_ascii_case(name))
 }

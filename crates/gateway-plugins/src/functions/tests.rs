@@ -330,6 +330,7 @@ fn the_server_is_spoken_to() {
     assert!(matches!(said.content, Content::Bytes(body) if body == b"saida1\n"));
     let found = answer("ngx.redirect('/elsewhere', 302)").unwrap();
     assert_eq!((found.status, found.headers.get_str("location")), (302, Some("/elsewhere")));
+    assert_eq!(found.headers.get_str("content-type"), Some("text/html"));
     assert_eq!(words(&answer("kong.response.exit(404)").unwrap()), "Not found");
     assert!(answer("ngx.exit(ngx.OK)").is_none());
     let is = |expression: &str, expected: &str| {

@@ -103,7 +103,8 @@ fn within_limit(body: &[u8]) -> mlua::Result<()> {
 
 type Response = (u16, String, LuaString, Option<Table>);
 
-/// Notes the answer. It is in JSON already, bytes, a message in the form the client prefers, or nothing.
+/// Notes the answer. It is in JSON already, bytes, a page of the server's, a message in the form the client prefers, or
+/// nothing.
 fn respond(_: &Lua, frame: &mut Frame, (status, kind, body, fields): Response) -> mlua::Result<()> {
     let mut headers = Headers::new();
     if let Some(fields) = fields {
@@ -127,6 +128,8 @@ fn respond(_: &Lua, frame: &mut Frame, (status, kind, body, fields): Response) -
             name_charset(&mut headers);
             Content::Bytes(body.as_bytes().to_vec())
         }
+        // Its type is what it is meant to be.
+        "page" => Content::Bytes(body.as_bytes().to_vec()),
         "error" => Content::Error(body.to_string_lossy()),
         _ => Content::Empty,
     };

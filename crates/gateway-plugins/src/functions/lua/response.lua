@@ -114,10 +114,10 @@ function util.bare(status, fields)
   if not title then return host.respond(status, "none", "", fields) end
   fields = fields or {}
   fields["Content-Type"] = { status < 400 and "text/html" or "text/html; charset=UTF-8" }
-  local title = status .. " " .. title
+  title = status .. " " .. title
   local page = "<html>\r\n<head><title>" .. title .. "</title></head>\r\n<body>\r\n<center><h1>" .. title
     .. "</h1></center>\r\n</body>\r\n</html>\r\n"
-  return host.respond(status, "raw", page, fields)
+  return host.respond(status, "page", page, fields)
 end
 
 local function checked_status(status, least)
