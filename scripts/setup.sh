@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs what building, testing and running Higuma needs and this machine lacks. Idempotent.
 #
-#   scripts/setup.sh            everything below
+#   scripts/setup.sh            everything below that is not marked
 #   scripts/setup.sh toolchain  what cargo needs: a C compiler, cmake, Rust itself is expected
 #   scripts/setup.sh envoy      the Envoy that the proxies run, into .tools/envoy/<version>/envoy
 #   scripts/setup.sh deny       cargo-deny, into .tools/bin
+#   scripts/setup.sh bench      what the gateway is measured with: nginx, wrk, h2load, valgrind (not by default)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -68,11 +69,21 @@ deny() {
   cargo install --quiet --locked --debug --root .tools --version "$DENY_VERSION" cargo-deny
 }
 
+bench() {
+  local missing=()
+  command -v nginx >/dev/null || missing+=(nginx-light)
+  command -v wrk >/dev/null || missing+=(wrk)
+  command -v h2load >/dev/null || missing+=(nghttp2-client)
+  command -v valgrind >/dev/null || missing+=(valgrind)
+  command -v taskset >/dev/null || missing+=(util-linux)
+  [ ${#missing[@]} = 0 ] || apt "${missing[@]}"
+}
+
 steps=("$@")
 [ ${#steps[@]} != 0 ] || steps=(toolchain envoy deny)
 for step in "${steps[@]}"; do
   case $step in
-    toolchain | envoy | deny) "$step" ;;
-    *) die "unknown step $step; there are: toolchain envoy deny" ;;
+    toolchain | envoy | deny | bench) "$step" ;;
+    *) die "unknown step $step; there are: toolchain envoy deny bench" ;;
   esac
 done

@@ -2,6 +2,7 @@
 
 mod fleet;
 mod floor;
+mod gateway;
 mod mesh;
 mod report;
 mod toy;
@@ -14,11 +15,13 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Parser;
 
-/// Measurements of the mesh. Build the programs in release mode first.
+/// Measurements of the mesh and of the gateway. Build the programs in release mode first.
 #[derive(Debug, Parser)]
 enum Cli {
     /// A change of one endpoint on its way to all proxies.
     Xds(XdsArgs),
+    /// The gateway beside nginx, with many routes, and while it changes.
+    Gateway(gateway::GatewayArgs),
     /// The server of `xds --toy`.
     #[command(hide = true)]
     Toy {
@@ -69,6 +72,8 @@ async fn main() -> Result<()> {
     runtime::limits::raise_open_files()?;
     match Cli::parse() {
         Cli::Xds(args) => xds_bench::run(args).await,
+        // Nothing in it waits for more than one thing: plain threads measure more exactly.
+        Cli::Gateway(args) => tokio::task::spawn_blocking(move || gateway::run(&args)).await?,
         Cli::Toy { discovery, control, services, instances } => {
             toy::serve(mesh::Shape { services, instances }, discovery, control).await
         }

@@ -110,13 +110,13 @@ fn section(args: &XdsArgs, rounds: &[Round], launcher: Option<u64>, load: &str) 
 }
 
 /// The day, as `date -u +%F` says.
-fn today() -> String {
+pub(crate) fn today() -> String {
     use base::Clock as _;
     base::SystemClock.now().to_string().chars().take(10).collect()
 }
 
 /// Replaces the section that begins with `title`, or appends it.
-fn replace(path: &Path, title: &str, section: &str) -> Result<()> {
+pub(crate) fn replace(path: &Path, title: &str, section: &str) -> Result<()> {
     let old = fs::read_to_string(path).unwrap_or_else(|_| "# Results\n\nWhat `make bench` measured last.\n".to_owned());
     let mut parts: Vec<String> = Vec::new();
     for line in old.lines() {

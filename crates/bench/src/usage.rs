@@ -16,6 +16,18 @@ pub(crate) fn cpu(pid: u32) -> Result<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
 }
 
+/// Processor time that the threads `pid` has now have used so far, exact to nanoseconds.
+pub(crate) fn run_time(pid: u32) -> Result<Duration> {
+    let mut all = Duration::ZERO;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may end in between; its time is lost.
+        let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+        let nanos: u64 = text.split_whitespace().next().context("schedstat is empty")?.parse()?;
+        all += Duration::from_nanos(nanos);
+    }
+    Ok(all)
+}
+
 /// Resident memory of `pid` in bytes.
 pub(crate) fn rss(pid: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
