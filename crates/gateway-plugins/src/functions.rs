@@ -122,7 +122,14 @@ struct Left {
 
 /// A body in place of the answer's; empty once it was sent.
 #[derive(Debug)]
-struct Replacement(Vec<u8>);
+struct Replacement {
+    plugin: Arc<str>,
+    body: Vec<u8>,
+}
+
+/// Marks an answer that cannot have a body.
+#[derive(Debug)]
+struct Bodiless;
 
 /// Where running code came to.
 enum Step {
@@ -141,7 +148,7 @@ impl Plugin for Compiled {
         Phases {
             rewrite: has(&self.rewrite),
             access: answers,
-            header_filter: answers || has(&self.header_filter),
+            header_filter: answers || has(&self.header_filter) || has(&self.body_filter),
             body_filter: self.replaces || has(&self.body_filter),
             log: has(&self.log),
         }
@@ -175,38 +182,25 @@ impl Plugin for Compiled {
         if context.kept::<Left>().is_some_and(|left| left.failed && left.plugin == self.plugin) {
             context.source = Source::Error;
         }
-        if self.header_filter.0.is_empty() {
-            return;
+        if !self.header_filter.0.is_empty() {
+            self.filter_head(context, response);
         }
-        let mut frame = Frame::take(Phase::HeaderFilter, &self.plugin, context);
-        frame.response = Some(std::mem::replace(response, ResponseHead::new(200)));
-        let (result, frame) = call(&self.header_filter, frame);
-        *context = frame.context;
-        *response = frame.response.expect("it was put there, and code can only change it");
-        if let Err(error) = result {
-            self.report(Phase::HeaderFilter, &error);
-            response.status = 500;
-        } else if let Some(Exit::Answer(answer)) = frame.exit {
-            replace(*answer, response, context);
+        if self.phases().body_filter && matches!(response.status, 100..200 | 204 | 304) {
+            context.keep(Bodiless);
         }
     }
 
     fn body_filter(&self, context: &mut Context, part: &mut Vec<u8>, last: bool) {
-        if let Some(Replacement(body)) = context.kept_mut::<Replacement>() {
-            *part = std::mem::take(body);
+        if let Some(replacement) = context.kept_mut::<Replacement>()
+            && replacement.plugin == self.plugin
+        {
+            *part = std::mem::take(&mut replacement.body);
         }
-        if self.body_filter.0.is_empty() {
-            return;
+        if !self.body_filter.0.is_empty() {
+            self.filter_body(context, part, last);
         }
-        let mut frame = Frame::take(Phase::BodyFilter, &self.plugin, context);
-        frame.part = std::mem::take(part);
-        frame.last = last;
-        let (result, frame) = call(&self.body_filter, frame);
-        *context = frame.context;
-        match result {
-            Ok(()) => *part = frame.part,
-            // What the code was to change is not sent as it was.
-            Err(error) => self.report(Phase::BodyFilter, &error),
+        if context.kept::<Bodiless>().is_some() {
+            part.clear();
         }
     }
 
@@ -220,6 +214,34 @@ impl Plugin for Compiled {
 }
 
 impl Compiled {
+    fn filter_head(&self, context: &mut Context, response: &mut ResponseHead) {
+        let mut frame = Frame::take(Phase::HeaderFilter, &self.plugin, context);
+        frame.response = Some(std::mem::replace(response, ResponseHead::new(200)));
+        let (result, frame) = call(&self.header_filter, frame);
+        *context = frame.context;
+        *response = frame.response.expect("it was put there, and code can only change it");
+        if let Err(error) = result {
+            self.report(Phase::HeaderFilter, &error);
+            response.status = 500;
+        } else if let Some(Exit::Answer(answer)) = frame.exit {
+            let body = replace(*answer, response, context);
+            context.keep(Replacement { plugin: Arc::clone(&self.plugin), body });
+        }
+    }
+
+    fn filter_body(&self, context: &mut Context, part: &mut Vec<u8>, last: bool) {
+        let mut frame = Frame::take(Phase::BodyFilter, &self.plugin, context);
+        frame.part = std::mem::take(part);
+        frame.last = last;
+        let (result, frame) = call(&self.body_filter, frame);
+        *context = frame.context;
+        match result {
+            Ok(()) => *part = frame.part,
+            // What the code was to change is not sent as it was.
+            Err(error) => self.report(Phase::BodyFilter, &error),
+        }
+    }
+
     /// Begins code that may wait and may answer.
     fn start(&self, phase: Phase, codes: &Arc<Codes>, context: &mut Context) -> Step {
         let started = State::of_worker().and_then(|state| {
@@ -319,8 +341,8 @@ fn printed(frame: &Frame) -> Option<Exit> {
     Some(Exit::Answer(Box::new(answer)))
 }
 
-/// Puts an answer in place of one whose head is known already; fields that it does not name stay.
-fn replace(answer: Answer, response: &mut ResponseHead, context: &mut Context) {
+/// Puts an answer in place of one whose head is known already; fields that it does not name stay. Gives its body.
+fn replace(answer: Answer, response: &mut ResponseHead, context: &Context) -> Vec<u8> {
     let (body, media_type) = match answer.content {
         Content::Empty => (Vec::new(), None),
         Content::Bytes(body) => (body, None),
@@ -342,7 +364,7 @@ fn replace(answer: Answer, response: &mut ResponseHead, context: &mut Context) {
     }
     response.headers.remove("content-encoding");
     response.headers.set("Content-Length", body.len().to_string());
-    context.keep(Replacement(body));
+    body
 }
 
 /// A context for the log phase, which only looks.

@@ -298,6 +298,11 @@ fn a_header_filter_may_replace_the_answer() {
     );
     let mut part = b"of the upstream".to_vec();
     plugin.body_filter(&mut request.context, &mut part, false);
+    let post = lab.environment();
+    let post = gateway_proxy::pdk::Environment { plugin: "another".into(), ..post };
+    let config = configuration("post-function", json!({ "body_filter": ["return"] })).unwrap();
+    let post = gateway_proxy::pdk::Definition::compile(&POST, &config, &post).unwrap();
+    post.body_filter(&mut request.context, &mut part, false);
     assert_eq!(part, br#"{"m":1}"#);
     part = b"more".to_vec();
     plugin.body_filter(&mut request.context, &mut part, true);
@@ -319,6 +324,17 @@ fn bodies_of_answers_are_changed() {
     let whole = "local b = kong.response.get_raw_body() if b then kong.response.set_raw_body(#b .. b:upper()) end";
     assert_eq!(body(whole), ["", "4ABCD"]);
     assert_eq!(body("error('x')"), ["", ""]);
+}
+
+#[test]
+fn answers_without_a_body_get_none() {
+    let lab = Lab::new();
+    let plugin = plugin(&lab, json!({ "header_filter": ["ngx.status = 204"], "body_filter": ["ngx.arg[1] = 'x'"] }));
+    let mut request = lab.request("GET", "/");
+    assert_eq!(request.filter_headers(&*plugin, &[]).status, 204);
+    let mut part = Vec::new();
+    plugin.body_filter(&mut request.context, &mut part, true);
+    assert_eq!(part, b"");
 }
 
 #[test]
