@@ -78,6 +78,7 @@ pub enum NodeError {
 }
 
 impl NodeError {
+    #[expect(clippy::needless_pass_by_value, reason = "it is what map_err has")]
     fn setting(setting: &'static str, reason: impl ToString) -> Self {
         Self::Setting { setting, reason: reason.to_string() }
     }
@@ -224,7 +225,7 @@ impl Node {
     }
 
     fn serve_status(&self, tasks: &Tasks) -> Result<(), NodeError> {
-        let router = status::router(Arc::clone(&self.facts), self.in_force.clone());
+        let router = status::router(Arc::clone(&self.facts));
         self.serve_api(tasks, &self.conf.status_listen, "status_listen", &self.conf.status_ssl, &router)
     }
 

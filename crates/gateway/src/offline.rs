@@ -61,6 +61,7 @@ async fn dao(conf: &Conf) -> Result<Dao, NodeError> {
     Ok(Dao::new(store, Arc::new(registry(conf, &definitions)), Arc::new(SystemClock)))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err calls")]
 fn told(error: NodeError) -> String {
     base::report(&error).to_string()
 }

@@ -72,7 +72,7 @@ impl Directory {
     pub(crate) fn running(&self) -> Option<Pid> {
         let text = fs::read_to_string(self.pid_file()).ok()?;
         let pid = Pid::from_raw(text.trim().parse().ok()?)?;
-        is_alive(pid).then_some(pid)
+        (is_alive(pid) && is_node(pid)).then_some(pid)
     }
 
     /// The process of the node, or an error.
@@ -102,6 +102,13 @@ pub(crate) fn wait_until(patience: Duration, mut holds: impl FnMut() -> bool) ->
         }
         std::thread::sleep(POLL);
     }
+}
+
+/// Whether a process can be the node: after a crash its id may be that of another, in a container of this very process.
+fn is_node(pid: Pid) -> bool {
+    let name = |of: &str| fs::read_to_string(format!("/proc/{of}/comm")).ok();
+    let is_own = u32::try_from(pid.as_raw_nonzero().get()) == Ok(std::process::id());
+    !is_own && name(&pid.as_raw_nonzero().to_string()) == name("self")
 }
 
 fn is_alive(pid: Pid) -> bool {

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use axum::Router;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use gateway_model::declarative::EMPTY_HASH;
 use http::{StatusCode, header};
 use serde_json::json;
 
-use super::InForce;
 use super::facts::Facts;
 use crate::admin::Node as _;
 
-pub(super) fn router(facts: Arc<Facts>, in_force: InForce) -> Router {
-    let metrics = Arc::clone(&facts);
+pub(super) fn router(facts: Arc<Facts>) -> Router {
+    let (metrics, readiness) = (Arc::clone(&facts), Arc::clone(&facts));
     Router::new()
         .route("/status", get(move || async move { status(&facts) }))
-        .route("/status/ready", get(move || async move { ready(&in_force) }))
+        .route("/status/ready", get(move || async move { ready(&readiness) }))
         .route("/metrics", get(move || async move { render(&metrics) }))
 }
 
@@ -40,9 +40,9 @@ fn status(facts: &Facts) -> Response {
     Json(body).into_response()
 }
 
-/// A node is ready once it has a configuration, be it an empty one that was given.
-fn ready(in_force: &InForce) -> Response {
-    if in_force.config.load().revision == 0 {
+/// A node without a database is ready once it has a configuration, be it an empty one that was given.
+fn ready(facts: &Facts) -> Response {
+    if facts.configuration_hash().is_some_and(|hash| hash == EMPTY_HASH) {
         let body = Json(json!({ "message": "no configuration available (empty configuration present)" }));
         return (StatusCode::SERVICE_UNAVAILABLE, body).into_response();
     }
