@@ -95,3 +95,15 @@ async fn a_configuration_may_come_as_text_of_several_lines() -> Result<()> {
     let env = GatewayEnv::start(&[("database", "off"), ("declarative_config_string", &text)]).await?;
     wait_status(&env, "/api", Some("a # b"), 200).await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_any_configuration_is_not_ready() -> Result<()> {
+    let env = GatewayEnv::start(&[("database", "off")]).await?;
+    let url = format!("http://127.0.0.1:{}/status/ready", env.status);
+    let ready = async || Ok::<_, reqwest::Error>(env.client().get(&url).send().await?.status());
+    ensure!(ready().await? == 503);
+    let (status, body) = env.post_config("_format_version: '3.0'\n").await?;
+    ensure!(status == 201, "{body}");
+    ensure!(ready().await? == 200);
+    Ok(())
+}

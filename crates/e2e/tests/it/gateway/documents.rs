@@ -141,7 +141,8 @@ impl Reader {
 
     /// With the ports of this node and these services.
     fn local(&self, text: &str) -> String {
-        let ports = [(8000, self.env.proxy), (8001, self.env.admin), (8007, self.env.status)];
+        let ports =
+            [(8000, self.env.proxy), (8001, self.env.admin), (8007, self.env.status), (8443, self.env.proxy_tls)];
         let text = on_these(text, &self.services);
         ports.iter().fold(text, |text, (documented, port)| {
             text.replace(&format!("localhost:{documented}"), &format!("127.0.0.1:{port}"))

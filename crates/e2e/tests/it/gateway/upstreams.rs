@@ -83,9 +83,9 @@ async fn a_call_that_one_target_does_not_take_goes_to_the_other() -> Result<()> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn active_checks_take_a_target_out_and_in_again_without_a_failed_request() -> Result<()> {
     let checks = json!({ "active": {
-        "http_path": "/", "timeout": 1,
+        "http_path": "/", "timeout": 10,
         "healthy": { "interval": 0.1, "successes": 1 },
-        "unhealthy": { "interval": 0.1, "tcp_failures": 1, "http_failures": 1, "timeouts": 1 },
+        "unhealthy": { "interval": 0.1, "tcp_failures": 1, "http_failures": 1, "timeouts": 9 },
     } });
     let mut pair = Pair::start(checks, 2).await?;
     pair.wait_health(0, "HEALTHY").await?;
@@ -111,7 +111,7 @@ async fn active_checks_take_a_target_out_and_in_again_without_a_failed_request()
 async fn passive_checks_take_a_target_out_and_a_hand_puts_it_in() -> Result<()> {
     let checks = json!({ "passive": {
         "healthy": { "successes": 1 },
-        "unhealthy": { "tcp_failures": 1, "http_failures": 2, "timeouts": 1 },
+        "unhealthy": { "tcp_failures": 1, "http_failures": 2, "timeouts": 9 },
     } });
     let mut pair = Pair::start(checks, 1).await?;
     pair.end(0);
