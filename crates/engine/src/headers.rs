@@ -42,9 +42,10 @@ impl Kind {
             [last] => (*last, 0),
             [] => (0, 0),
         };
-        // Setting this bit makes upper case lower, and what else it makes the same does no harm.
-        let letters = (last | 0x20).wrapping_mul(3) ^ (before | 0x20).wrapping_mul(5);
-        Self((name.len() as u8 ^ letters) & 63)
+        // Setting this bit makes upper case lower, and what else it makes the same does no harm. The factors are those
+        // with which the usual names differ most.
+        let letters = (last | 0x20).wrapping_mul(3).wrapping_add((before | 0x20).wrapping_mul(27));
+        Self((name.len() as u8).wrapping_mul(13).wrapping_add(letters) & 63)
     }
 
     const fn bit(self) -> u64 {
@@ -166,6 +167,9 @@ impl Headers {
     /// Adds a field at the end.
     pub fn append_bytes(&mut self, name: &[u8], value: &[u8]) {
         let kind = Kind::of(name);
+        if self.fields.capacity() == 0 {
+            self.begin();
+        }
         // Stored as the line it will be on the wire, so that writing it is one copy.
         self.bytes.reserve(name.len() + value.len() + 4);
         let name = self.store(name);
@@ -174,6 +178,24 @@ impl Headers {
         self.bytes.extend_from_slice(b"\r\n");
         self.kinds |= kind.bit();
         self.fields.push(Field { name, value, kind, line: true });
+    }
+
+    /// Takes memory for a few fields, so that it need not grow with each of them.
+    #[cold]
+    fn begin(&mut self) {
+        self.bytes.reserve(512);
+        self.fields.reserve(16);
+    }
+
+    /// Adds the fields of `with` in place of those of the same names.
+    pub fn replace(&mut self, with: &Self) {
+        if self.kinds & with.kinds != 0 {
+            let bytes = &self.bytes;
+            self.fields.retain(|field| !with.has(field.kind, field.name.of(bytes)));
+        }
+        for (name, value) in with.iter() {
+            self.append_bytes(name, value);
+        }
     }
 
     /// Adds a field at the end whose value is these parts put together.
@@ -297,6 +319,11 @@ impl Headers {
         self.fields.retain(|field| keep(field.name.of(bytes), field.value.of(bytes)));
     }
 
+    fn has(&self, kind: Kind, name: &[u8]) -> bool {
+        self.kinds & kind.bit() != 0
+            && self.fields.iter().any(|field| field.kind == kind && is_same(field.name.of(&self.bytes), name))
+    }
+
     fn position(&self, name: &str) -> Option<usize> {
         let name = name.as_bytes();
         let kind = Kind::of(name);
@@ -354,6 +381,22 @@ mod tests {
         let all: Vec<_> = headers.iter().collect();
         assert_eq!(all, [(b"A".as_slice(), b"4".as_slice()), (b"b".as_slice(), b"2".as_slice())]);
         assert!(headers.remove("B") && !headers.contains("b"));
+    }
+
+    #[test]
+    fn fields_of_another_list_replace_those_of_the_same_names() {
+        let (mut headers, mut with) = (Headers::new(), Headers::new());
+        for (name, value) in [("A", "1"), ("b", "2"), ("a", "3")] {
+            headers.append(name, value);
+        }
+        headers.replace(&with);
+        assert_eq!(headers.len(), 3);
+        for (name, value) in [("a", "4"), ("A", "5"), ("c", "6")] {
+            with.append(name, value);
+        }
+        headers.replace(&with);
+        let all: Vec<_> = headers.iter().map(|(_, value)| value).collect();
+        assert_eq!(all, [b"2", b"4", b"5", b"6"]);
     }
 
     #[test]

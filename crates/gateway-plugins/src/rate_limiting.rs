@@ -193,7 +193,14 @@ impl Compiled {
     }
 }
 
-/// Writes a number without a fraction where it has none.
+/// Writes a number without a fraction where it has none. As a whole number it is written far quicker.
 fn set_number(headers: &mut Headers, name: &str, number: f64) {
-    headers.set(name, Short::of(number).as_bytes());
+    #[expect(clippy::cast_possible_truncation, reason = "limits are below 2^53; what was cut is noticed")]
+    let whole = number as i64;
+    #[expect(clippy::cast_precision_loss, reason = "the same")]
+    if whole as f64 == number {
+        headers.set(name, Short::of(whole).as_bytes());
+    } else {
+        headers.set(name, Short::of(number).as_bytes());
+    }
 }

@@ -37,19 +37,8 @@ pub(super) fn render(answer: Answer, context: &Context) -> (ResponseHead, Vec<u8
             error_body::render(format, &message, context.id.as_str()).into_bytes()
         }
     };
-    merge(&mut head.headers, &context.response_headers);
+    head.headers.replace(&context.response_headers);
     (head, body)
-}
-
-/// Adds fields in place of those of the same name.
-pub(super) fn merge(headers: &mut Headers, with: &Headers) {
-    if with.is_empty() {
-        return;
-    }
-    headers.retain(|name, _| !with.iter().any(|(new, _)| new.eq_ignore_ascii_case(name)));
-    for (name, value) in with.iter() {
-        headers.append_bytes(name, value);
-    }
 }
 
 /// Adds what every answer of the gateway's own has. One that stands for an upstream's tells how long that was waited

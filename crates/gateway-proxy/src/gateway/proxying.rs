@@ -155,7 +155,7 @@ impl Gateway {
         }
         let mut responded = responded;
         forwarding::strip_hop_by_hop_of_response(&mut responded.head.headers, responded.tunnel);
-        own::merge(&mut responded.head.headers, &context.response_headers);
+        responded.head.headers.replace(&context.response_headers);
         // What is said of the hops does not depend on what plugins take away.
         let hops = phases::have_header_filter(collected).then(|| forwarding::list(&responded.head.headers, "via"));
         phases::header_filter(collected, context, &mut responded.head);
