@@ -94,6 +94,22 @@ async fn every_page_can_be_followed() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_plugin_has_a_page() -> Result<()> {
+    let env = GatewayEnv::declarative("_format_version: '3.0'\n", &[]).await?;
+    let available = env.get("/").await?["plugins"]["available_on_server"].clone();
+    let available = available.as_object().context("no plugins are listed")?;
+    ensure!(available.len() > 20, "{available:?}");
+    let pages = paths::root().join("docs/gateway/plugins");
+    for name in available.keys() {
+        let fields = env.get(&format!("/schemas/plugins/{name}")).await?;
+        ensure!(fields["fields"].is_array(), "{name}: {fields}");
+        let page = std::fs::read_to_string(pages.join(format!("{name}.md"))).with_context(|| name.clone())?;
+        ensure!(page.starts_with(&format!("# {name}\n")), "{name}");
+    }
+    Ok(())
+}
+
 /// Runs the commands of a page one after the other, as a reader would; how many there were.
 async fn follow(page: &Path) -> Result<usize> {
     let text = std::fs::read_to_string(page)?;
