@@ -8,12 +8,11 @@ mod parse;
 
 use std::fmt;
 
-use regex::bytes::Regex;
-
 pub use eval::Captured;
 pub(crate) use eval::groups;
 pub use field::Field;
-pub(crate) use parse::regex;
+
+use crate::pattern::Pattern;
 
 /// Longest expression, in bytes.
 pub const MAX_LENGTH: usize = 64 * 1024;
@@ -27,9 +26,9 @@ pub struct Expression(Node);
 
 #[derive(Clone, Debug)]
 enum Node {
-    And(Box<Node>, Box<Node>),
-    Or(Box<Node>, Box<Node>),
-    Not(Box<Node>),
+    And(Box<Self>, Box<Self>),
+    Or(Box<Self>, Box<Self>),
+    Not(Box<Self>),
     Predicate(Predicate),
 }
 
@@ -48,7 +47,7 @@ enum Test {
     Prefix(Box<str>),
     Suffix(Box<str>),
     Contains(Box<str>),
-    Regex(Regex),
+    Regex(Pattern),
     Number(Comparison, i64),
     Address(Ip, bool),
 }
@@ -110,10 +109,10 @@ fn require(node: &Node, required: &mut Required) {
         }
         Node::Predicate(Predicate { field, lower: false, any: _, test }) => match (field, test) {
             (Field::Host, Test::Equals(host)) => required.host = Some(host.clone()),
-            (Field::Path, Test::Equals(path) | Test::Prefix(path)) => {
-                if required.path.as_ref().is_none_or(|known| known.len() < path.len()) {
-                    required.path = Some(path.clone());
-                }
+            (Field::Path, Test::Equals(path) | Test::Prefix(path))
+                if required.path.as_ref().is_none_or(|known| known.len() < path.len()) =>
+            {
+                required.path = Some(path.clone());
             }
             _ => {}
         },

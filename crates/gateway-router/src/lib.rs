@@ -4,12 +4,14 @@
 pub mod expression;
 mod matcher;
 pub mod path;
+mod pattern;
 mod rank;
 mod request;
 mod router;
 mod spec;
 mod table;
 
+pub use pattern::check_pattern;
 pub use request::{Headers, Request, same_name};
 pub use router::{Matched, Router};
 pub use spec::{Change, Flavor, RouteError, RouteSpec};

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use regex::bytes::Regex;
-
-use crate::expression::{Captured, Expression, Ip, groups, regex};
+use crate::expression::{Captured, Expression, Ip, groups};
+use crate::pattern::Pattern;
 use crate::rank::{self, Paths, Rank};
 use crate::request::Request;
 use crate::spec::{Flavor, RouteError, RouteSpec};
@@ -55,7 +54,7 @@ struct Fields {
     snis: Vec<HostKey>,
     sources: Vec<(Option<Ip>, Option<u16>)>,
     destinations: Vec<(Option<Ip>, Option<u16>)>,
-    regexes: Vec<Regex>,
+    regexes: Vec<Pattern>,
     only_tls: Option<bool>,
 }
 
@@ -64,7 +63,7 @@ struct Fields {
 enum Value {
     /// In lower case.
     Exact(Box<str>),
-    Regex(Regex),
+    Regex(Pattern),
 }
 
 impl<T> Matcher<T> {
@@ -114,7 +113,7 @@ impl<T> Matcher<T> {
                         true
                     }
                     Some(at) => {
-                        let regex = &fields.regexes[at];
+                        let Some(regex) = fields.regexes[at].for_text(request.path) else { return false };
                         if regex.captures_len() == 1 {
                             let Some(found) = regex.find(request.path) else { return false };
                             captured.path = Some(found.end());
@@ -177,17 +176,18 @@ fn match_address(wanted: &[(Option<Ip>, Option<u16>)], address: std::net::Socket
 
 /// A route is looked for under each of its hosts and each of its paths. Paths that rank differently get ranks of their
 /// own.
-fn placements(flavor: Flavor, spec: &RouteSpec, regexes: &mut Vec<Regex>) -> Result<Vec<Placement>, RouteError> {
+fn placements(flavor: Flavor, spec: &RouteSpec, regexes: &mut Vec<Pattern>) -> Result<Vec<Placement>, RouteError> {
     let mut groups: Vec<Paths> = Vec::new();
     let mut paths = Vec::new();
     for path in &spec.paths {
         let (group, prefix, pattern) = match path.strip_prefix('~') {
             None => (Paths::Prefix(path.len()), path.as_bytes().into(), None),
             Some(text) => {
-                let pattern = regex(&format!("^(?:{text})"))
+                let pattern = Pattern::new(&format!("^(?:{text})"))
                     .map_err(|reason| RouteError::Path { path: path.to_string(), reason })?;
+                let head = pattern.head().into();
                 regexes.push(pattern);
-                (Paths::Regex, literal_head(text), Some(regexes.len() - 1))
+                (Paths::Regex, head, Some(regexes.len() - 1))
             }
         };
         if !groups.contains(&group) {
@@ -245,7 +245,7 @@ fn host_key(host: &str) -> (HostKey, Option<u16>) {
 fn header((name, values): &(Arc<str>, Vec<Arc<str>>)) -> Result<(Arc<str>, Vec<Value>), RouteError> {
     let values = values.iter().map(|value| match value.strip_prefix("~*") {
         None => Ok(Value::Exact(value.to_lowercase().into())),
-        Some(pattern) => match regex(&pattern.to_lowercase()) {
+        Some(pattern) => match Pattern::new(&pattern.to_lowercase()) {
             Ok(regex) => Ok(Value::Regex(regex)),
             Err(reason) => Err(RouteError::Header { value: value.to_string(), reason }),
         },
@@ -256,52 +256,4 @@ fn header((name, values): &(Arc<str>, Vec<Arc<str>>)) -> Result<(Arc<str>, Vec<V
 fn address((ip, port): &(Option<Arc<str>>, Option<u16>)) -> Result<(Option<Ip>, Option<u16>), RouteError> {
     let ip = ip.as_ref().map(|ip| Ip::parse(ip).ok_or_else(|| RouteError::Address(ip.to_string()))).transpose()?;
     Ok((ip, *port))
-}
-
-/// What every text that a pattern matches at its beginning begins with.
-fn literal_head(pattern: &str) -> Box<[u8]> {
-    // A branch outside of groups makes everything optional.
-    if pattern.contains('|') || pattern.starts_with("(?") {
-        return Box::default();
-    }
-    let mut head = Vec::new();
-    let mut rest = pattern.strip_prefix('^').unwrap_or(pattern).chars().peekable();
-    while let Some(character) = rest.next() {
-        let literal = match character {
-            '\\' => match rest.next() {
-                Some(escaped) if escaped.is_ascii_punctuation() => escaped,
-                _ => break,
-            },
-            '.' | '[' | ']' | '(' | ')' | '{' | '}' | '*' | '+' | '?' | '$' | '^' => break,
-            other => other,
-        };
-        // What may be repeated may also be absent.
-        if matches!(rest.peek(), Some('*' | '?' | '{' | '+')) {
-            break;
-        }
-        head.extend_from_slice(literal.encode_utf8(&mut [0; 4]).as_bytes());
-    }
-    head.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn literal_heads_are_what_every_match_begins_with() {
-        for (pattern, head) in [
-            ("/rx/r1/\\d+", "/rx/r1/"),
-            ("^/a\\.b/(?<x>.*)", "/a.b/"),
-            ("/a?b", "/"),
-            ("/ab*", "/a"),
-            ("/a|/b", ""),
-            ("/(a|b)/c", ""),
-            ("(?i)/a", ""),
-            ("/v{2}", "/"),
-            ("/a$", "/a"),
-        ] {
-            assert_eq!(&*literal_head(pattern), head.as_bytes(), "{pattern}");
-        }
-    }
 }

@@ -47,6 +47,7 @@ pub struct RouteSpec {
 
 /// A change of one route.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all changes put, and each is moved once")]
 pub enum Change<T> {
     /// New or changed, with what a match gives.
     Put(RouteSpec, T),

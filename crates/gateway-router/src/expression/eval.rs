@@ -82,6 +82,7 @@ impl Predicate {
             Test::Contains(text) => memchr::memmem::find(&value, text.as_bytes()).is_some(),
             Test::Regex(regex) if !is_path => regex.is_match(&value),
             Test::Regex(regex) => {
+                let Some(regex) = regex.for_text(&value) else { return false };
                 let Some(found) = regex.captures(&value) else { return false };
                 // Only what begins the path can be taken away from it.
                 captured.path = found.get(0).filter(|whole| whole.start() == 0).map(|whole| whole.end());

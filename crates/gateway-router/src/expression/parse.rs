@@ -1,12 +1,8 @@
 //! Texts to expressions.
 
-use regex::bytes::RegexBuilder;
-
 use super::field::Kind;
 use super::{Comparison, ExpressionError, Field, Ip, MAX_DEPTH, MAX_LENGTH, Node, Predicate, Test};
-
-/// Largest compiled regular expression, in bytes.
-const REGEX_LIMIT: usize = 1 << 20;
+use crate::pattern::Pattern;
 
 pub(super) fn parse(text: &str) -> Result<Node, ExpressionError> {
     if text.len() > MAX_LENGTH {
@@ -19,11 +15,6 @@ pub(super) fn parse(text: &str) -> Result<Node, ExpressionError> {
         return Err(parser.expected("&&, || or the end"));
     }
     Ok(node)
-}
-
-/// A regular expression of a route, with the limits of all of them. `(?<name>…)` names a group.
-pub(crate) fn regex(pattern: &str) -> Result<regex::bytes::Regex, String> {
-    RegexBuilder::new(pattern).size_limit(REGEX_LIMIT).build().map_err(|error| error.to_string())
 }
 
 struct Parser<'a> {
@@ -121,7 +112,9 @@ impl<'a> Parser<'a> {
             ("^=", Kind::Text, Literal::Text(text)) => Test::Prefix(text.into()),
             ("=^", Kind::Text, Literal::Text(text)) => Test::Suffix(text.into()),
             ("contains", Kind::Text, Literal::Text(text)) => Test::Contains(text.into()),
-            ("~", Kind::Text, Literal::Text(text)) => Test::Regex(regex(&text).map_err(|reason| error(at, reason))?),
+            ("~", Kind::Text, Literal::Text(text)) => {
+                Test::Regex(Pattern::new(&text).map_err(|reason| error(at, reason))?)
+            }
             ("==", Kind::Number, Literal::Number(number)) => Test::Number(Comparison::Equal, number),
             ("!=", Kind::Number, Literal::Number(number)) => Test::Number(Comparison::NotEqual, number),
             (">", Kind::Number, Literal::Number(number)) => Test::Number(Comparison::Greater, number),

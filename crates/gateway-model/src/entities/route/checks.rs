@@ -59,10 +59,9 @@ pub(super) fn check_matchers(route: &Fields) -> Result<(), EntityError> {
 pub(super) fn check_path(path: &Value) -> Result<(), String> {
     let path = path.as_str().unwrap_or_default();
     if let Some(pattern) = path.strip_prefix('~') {
-        return match regex::Regex::new(pattern) {
-            Ok(_) => Ok(()),
+        return match gateway_router::check_pattern(pattern) {
+            Ok(()) => Ok(()),
             Err(err) => {
-                let err = err.to_string();
                 let reason = err.lines().last().unwrap_or_default().trim_start_matches("error: ");
                 Err(format!("invalid regex: '{pattern}' (PCRE returned: {reason})"))
             }
