@@ -253,7 +253,7 @@ pub(crate) fn declarative(place: &Place, seconds: u64) -> Result<Vec<Steady>> {
     scale::load(place, &node, ROUTES, 0)?;
     let time = Duration::from_secs(seconds);
     // All but the last route, which changes.
-    let (path, port) = (shapes::round_robin(ROUTES - 1, 0, 0), node.proxy.ports.plain);
+    let (path, port) = (shapes::round_robin(ROUTES - 1, 0, 0, 0), node.proxy.ports.plain);
     let mut rows =
         vec![Steady::new("10 000 routes, off, quiet", 0, client::run(port, Plan::steady(STEADY, time), &path))];
     let (changes, outcome) = while_changing(Plan::steady(STEADY, time), port, &path, 1.0, |change| {
@@ -302,7 +302,7 @@ pub(crate) fn memory(place: &Place, at: &[u64]) -> Result<Vec<Memory>> {
         node.load(&shapes::many_routes(place.upstream, SIZE, loads))?;
         if loads % 20 == 0 || at.contains(&loads) {
             scale::load(place, &node, SIZE, loads)?;
-            let path = shapes::round_robin(SIZE, loads * 100, loads);
+            let path = shapes::round_robin(SIZE, loads * 100, 0, loads);
             client::run(node.proxy.ports.plain, Plan::count(8, 100), &path).flawless()?;
         }
         if at.contains(&loads) {

@@ -130,6 +130,9 @@ fn all_targets(results: &Results) -> Vec<Target> {
     let growth = |routes| Some(at(routes)?.instructions as f64 / at(1)?.instructions as f64);
     add("instructions with 10 000 routes to those with 1, new paths", growth(10_000), "", 1.1);
     add("instructions with 100 000 routes to those with 1, new paths", growth(100_000), "", 1.1);
+    let first = |routes| Some(at(routes)?.instructions_first as f64 / at(1)?.instructions_first as f64);
+    add("the same with 10 000, first request of each route", first(10_000), "", 1.1);
+    add("the same with 100 000, first request of each route", first(100_000), "", 1.1);
     add("load of 10 000 routes until the last answers, ms", at(10_000).map(|row| row.live_ms), "", 200.0);
     add("load of 100 000 routes until the last answers, ms", at(100_000).map(|row| row.live_ms), "", 2_000.0);
     add("resident with 1 route, MB", at(1).map(|row| row.rss_first_mib * 1.048_576), "", 25.0);
@@ -223,7 +226,8 @@ fn many(out: &mut String, rows: &[scale::Row]) -> Result<()> {
     row("resident after the first load", &|row| format!("{:.1} MiB", row.rss_first_mib))?;
     row("after the third", &|row| format!("{:.1} MiB", row.rss_loads_mib))?;
     row("after traffic", &|row| format!("{:.1} MiB", row.rss_traffic_mib))?;
-    row("instructions a request", &|row| row.instructions.to_string())?;
+    row("instructions a request, new paths", &|row| row.instructions.to_string())?;
+    row("the same, first request of each route", &|row| row.instructions_first.to_string())?;
     row("CPU a request", &|row| format!("{:.1} µs", row.cpu_us))?;
     row("requests/s (the client's limit)", &|row| format!("{:.0}", row.rate))?;
     row("p50", &|row| format!("{:.2} ms", row.p50_ms))?;

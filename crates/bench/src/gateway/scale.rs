@@ -35,7 +35,8 @@ pub(crate) struct Row {
     pub(crate) rss_first_mib: f64,
     pub(crate) rss_loads_mib: f64,
     pub(crate) rss_traffic_mib: f64,
-    /// Of requests whose paths are all new, over all routes.
+    /// Of requests over all routes whose paths are all new: each the first of its route, and the next time.
+    pub(crate) instructions_first: u64,
     pub(crate) instructions: u64,
     pub(crate) cpu_us: f64,
     pub(crate) rate: f64,
@@ -57,10 +58,10 @@ pub(crate) fn measure(place: &Place, routes: u64, seconds: u32) -> Result<Row> {
     }
     let rss_loads_mib = node.rss_mib()?;
     let last = LOADS - 1;
-    client::run(node.proxy.ports.plain, Plan::count(64, 2_000), &shapes::round_robin(routes, 0, last)).flawless()?;
+    client::run(node.proxy.ports.plain, Plan::count(64, 2_000), &shapes::round_robin(routes, 0, 0, last)).flawless()?;
     let before = usage::run_time(node.pid())?;
     let plan = Plan::closed(64, Duration::from_secs(seconds.into()));
-    let outcome = client::run(node.proxy.ports.plain, plan, &shapes::round_robin(routes, 2_000, last));
+    let outcome = client::run(node.proxy.ports.plain, plan, &shapes::round_robin(routes, 2_000, 0, last));
     let used = usage::run_time(node.pid())?.saturating_sub(before);
     let row = Row {
         routes,
@@ -71,6 +72,7 @@ pub(crate) fn measure(place: &Place, routes: u64, seconds: u32) -> Result<Row> {
         rss_first_mib,
         rss_loads_mib,
         rss_traffic_mib: node.rss_mib()?,
+        instructions_first: 0,
         instructions: 0,
         cpu_us: used.as_secs_f64() * 1e6 / outcome.times.len().max(1) as f64,
         rate: outcome.rate(),
@@ -80,7 +82,8 @@ pub(crate) fn measure(place: &Place, routes: u64, seconds: u32) -> Result<Row> {
         complaint: outcome.complaint,
     };
     drop(node);
-    let row = Row { instructions: count(place, routes)?, ..row };
+    let (instructions_first, instructions) = count(place, routes)?;
+    let row = Row { instructions_first, instructions, ..row };
     tell(&serde_json::to_string(&row)?);
     Ok(row)
 }
@@ -110,18 +113,23 @@ pub(crate) fn load(place: &Place, node: &Node, routes: u64, generation: u64) -> 
     })
 }
 
-/// Instructions a request with a new path.
-fn count(place: &Place, routes: u64) -> Result<u64> {
+/// Instructions a request with a new path: the first requests of routes, and further ones to the same routes.
+fn count(place: &Place, routes: u64) -> Result<(u64, u64)> {
     let node = place.node(Run::Counted, "off")?;
     load(place, &node, routes, 0)?;
     tools::begin_counting(place, node.pid())?;
-    let (mut first, mut counts) = (0, [0_u64; 3]);
-    for ((requests, dump), count) in [FEW, FEW, MANY].into_iter().zip(1..).zip(&mut counts) {
-        let plan = Plan::count(COUNTED, requests);
-        let outcome = client::run(node.proxy.ports.plain, plan, &shapes::round_robin(routes, first, 0)).flawless()?;
+    let mut dumps = 1..;
+    let mut window = |first: u64, requests: u64, lap: u64| -> Result<u64> {
+        let path = shapes::round_robin(routes, first, lap, 0);
+        let outcome = client::run(node.proxy.ports.plain, Plan::count(COUNTED, requests), &path).flawless()?;
         ensure!(outcome.times.len() as u64 == requests, "requests are missing");
-        *count = tools::count(place, node.pid(), dump)?;
-        first += requests;
-    }
-    Ok(counts[2].saturating_sub(counts[1]) / (MANY - FEW))
+        tools::count(place, node.pid(), dumps.next().context("dumps are countless")?)
+    };
+    window(0, FEW, 0)?;
+    let mut lap = |lap: u64| -> Result<u64> {
+        let few = window(FEW, FEW, lap)?;
+        let many = window(2 * FEW, MANY, lap)?;
+        Ok(many.saturating_sub(few) / (MANY - FEW))
+    };
+    Ok((lap(0)?, lap(1)?))
 }

@@ -94,10 +94,10 @@ pub(crate) fn request_to(route: u64, number: u64, generation: u64, request: &mut
     .expect("writing to a vector does not fail");
 }
 
-/// A request to one route after the other, with ever new paths.
-pub(crate) fn round_robin(routes: u64, first: u64, generation: u64) -> impl Fn(u64, &mut Vec<u8>) + Sync {
+/// Requests to one route after the other, beginning somewhere; each lap has paths of its own.
+pub(crate) fn round_robin(routes: u64, first: u64, lap: u64, generation: u64) -> impl Fn(u64, &mut Vec<u8>) + Sync {
     move |number, request| {
         let number = first + number;
-        request_to(number.wrapping_mul(7919) % routes, number, generation, request);
+        request_to(number.wrapping_mul(7919) % routes, lap * 1_000_000_000 + number, generation, request);
     }
 }
