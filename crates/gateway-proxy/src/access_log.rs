@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::warn;
 
@@ -23,9 +24,10 @@ pub struct AccessLog(SyncSender<String>);
 impl AccessLog {
     /// Appends to the file at `path`, from a thread that ends when the last clone is gone.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = File::options().create(true).append(true).open(path)?;
+        let file = open(path)?;
+        let path = path.to_owned();
         let (lines, waiting) = sync_channel(WAITING);
-        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write(file, &waiting))?;
+        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write(&path, file, &waiting))?;
         Ok(Self(lines))
     }
 
@@ -74,12 +76,16 @@ fn escaped(bytes: &[u8]) -> String {
     out
 }
 
-fn write(file: File, lines: &Receiver<String>) {
+fn write(path: &Path, file: File, lines: &Receiver<String>) {
     let mut out = BufWriter::with_capacity(64 * 1024, file);
+    let mut due = Instant::now() + FLUSH;
     loop {
-        let result = match lines.recv_timeout(FLUSH) {
+        let result = match lines.recv_timeout(due.saturating_duration_since(Instant::now())) {
             Ok(line) => out.write_all(line.as_bytes()),
-            Err(RecvTimeoutError::Timeout) => out.flush(),
+            Err(RecvTimeoutError::Timeout) => {
+                due = Instant::now() + FLUSH;
+                out.flush().and_then(|()| follow(path, &mut out))
+            }
             Err(RecvTimeoutError::Disconnected) => break,
         };
         if let Err(error) = result {
@@ -88,5 +94,51 @@ fn write(file: File, lines: &Receiver<String>) {
     }
     if let Err(error) = out.flush() {
         warn!(%error, "Access log cannot be written");
+    }
+}
+
+/// Begins a new file when the old one was moved away or deleted, as tools that rotate logs do.
+fn follow(path: &Path, out: &mut BufWriter<File>) -> io::Result<()> {
+    let own = out.get_ref().metadata()?;
+    let is_there = std::fs::metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino()));
+    if !is_there {
+        *out = BufWriter::with_capacity(64 * 1024, open(path)?);
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options().create(true).append(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::wait_for;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_come_soon_and_follow_the_name_of_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, moved) = (directory.path().join("access.log"), directory.path().join("access.log.1"));
+        let log = AccessLog::open(&path).unwrap();
+        let holds = async |path: &Path, part: &str| {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            if text.contains(part) { Ok(()) } else { Err(text) }
+        };
+        // Further lines do not keep those before them waiting.
+        wait_for("the first line is there", FLUSH * 50, async || {
+            log.0.try_send("first\n".to_owned()).unwrap();
+            holds(&path, "first").await
+        })
+        .await
+        .unwrap();
+        std::fs::rename(&path, &moved).unwrap();
+        wait_for("the second line is in a new file", FLUSH * 50, async || {
+            log.0.try_send("second\n".to_owned()).unwrap();
+            holds(&path, "second").await
+        })
+        .await
+        .unwrap();
     }
 }
