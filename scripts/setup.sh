@@ -2,7 +2,8 @@
 # Installs what building, testing and running Higuma needs and this machine lacks. Idempotent.
 #
 #   scripts/setup.sh            everything below that is not marked
-#   scripts/setup.sh toolchain  what cargo needs: a C compiler, cmake, Rust itself is expected
+#   scripts/setup.sh toolchain  what cargo needs: a C compiler, cmake, Rust itself is expected; and what tests of the
+#                               documents use: curl, openssl
 #   scripts/setup.sh envoy      the Envoy that the proxies run, into .tools/envoy/<version>/envoy
 #   scripts/setup.sh deny       cargo-deny, into .tools/bin
 #   scripts/setup.sh bench      what the gateway is measured with: nginx, wrk, h2load, valgrind (not by default)
@@ -38,6 +39,8 @@ toolchain() {
   command -v cc >/dev/null || missing+=(build-essential)
   command -v cmake >/dev/null || missing+=(cmake)
   command -v git >/dev/null || missing+=(git)
+  command -v curl >/dev/null || missing+=(curl)
+  command -v openssl >/dev/null || missing+=(openssl)
   [ ${#missing[@]} = 0 ] || apt "${missing[@]}"
 }
 
