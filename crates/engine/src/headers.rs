@@ -300,6 +300,12 @@ impl Headers {
         self.kinds & names.kinds != 0
     }
 
+    /// Puts the last `count` fields before all others.
+    pub fn last_first(&mut self, count: usize) {
+        let count = count.min(self.fields.len());
+        self.fields.rotate_right(count);
+    }
+
     /// Removes every field with one of these names; whether there was one. Costs next to nothing where there is none.
     pub fn remove_any(&mut self, names: &Names) -> bool {
         if !self.may_have(names) {

@@ -72,18 +72,23 @@ pub(crate) fn list(headers: &Headers, name: &str) -> Vec<u8> {
     headers.get_all(name).collect::<Vec<_>>().join(b", ".as_slice())
 }
 
-/// Appends `value` to the list in field `name`: `old, value`.
-pub(crate) fn extend_list(headers: &mut Headers, name: &str, value: &[u8]) {
-    let old = list(headers, name);
-    if old.is_empty() {
-        headers.set(name, value);
-    } else {
-        headers.set(name, [&old, b", ".as_slice(), value].concat());
-    }
-}
+/// What the gateway says itself in a request.
+const TOLD: Names = Names::new(&[
+    "Via",
+    "Host",
+    "X-Forwarded-For",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Path",
+    "X-Forwarded-Prefix",
+    "X-Real-IP",
+    "X-Kong-Request-Id",
+    "Content-Length",
+]);
 
-/// What the upstream is told of the request besides what the client said: `Host`, `X-Real-IP`, `X-Forwarded-*`,
-/// `Via` and `X-Kong-Request-Id`. `prefix` is the part of the path that was stripped.
+/// What the upstream is told of the request besides what the client said, and before that: `Via`, `Host`,
+/// `X-Forwarded-*`, `X-Real-IP` and `X-Kong-Request-Id`. `prefix` is the part of the path that was stripped.
 pub(crate) fn tell_upstream(
     context: &mut Context,
     settings: &Settings,
@@ -96,67 +101,82 @@ pub(crate) fn tell_upstream(
         if context.client.ip == peer.ip() { peer.ip_text().as_bytes() } else { ip.write(context.client.ip) };
     let trusted = context.client.trust == Trust::Trusted;
 
-    // Read before `Host` is exchanged; most requests have none of these, and a trusted proxy's stay.
-    let keep = |name| trusted && context.request.headers.get(name).is_some_and(|value| !value.is_empty());
-    let (keep_proto, keep_host, keep_port) =
-        (keep("x-forwarded-proto"), keep("x-forwarded-host"), keep("x-forwarded-port"));
-    let (keep_path, keep_prefix) = (keep("x-forwarded-path"), keep("x-forwarded-prefix"));
+    // Read before anything is taken away; a trusted proxy's words stay.
+    type Text = SmallVec<[u8; 64]>;
+    let said = |name| {
+        let value = if trusted { context.request.headers.get(name) } else { None };
+        value.filter(|value| !value.is_empty()).map(Text::from_slice)
+    };
+    let (proto, port) = (said("x-forwarded-proto"), said("x-forwarded-port"));
+    let (said_path, said_prefix) = (said("x-forwarded-path"), said("x-forwarded-prefix"));
+    let forwarded_host = said("x-forwarded-host").unwrap_or_else(|| {
+        let mut host = Text::from_slice(context.forwarded_host_bytes());
+        host.make_ascii_lowercase();
+        host
+    });
+    let path = said_path.unwrap_or_else(|| Text::from_slice(context.request.path()));
     let scheme = if context.client.tls.is_some() { "https" } else { "http" };
-    let forwarded_host: Option<SmallVec<[u8; 64]>> =
-        (!keep_host).then(|| SmallVec::from_slice(context.forwarded_host_bytes()));
-    let port = context.client.local.port();
-    let path: Option<SmallVec<[u8; 128]>> = (!keep_path).then(|| SmallVec::from_slice(context.request.path()));
+    let local_port = context.client.local.port();
 
     strip_hop_by_hop(&mut context.request.headers);
     let headers = &mut context.request.headers;
-    headers.set("Host", host);
-    headers.set("X-Real-IP", client_ip);
-    if headers.contains("x-forwarded-for") {
-        let mut peer = IpText::default();
-        extend_list(headers, "X-Forwarded-For", peer.write(context.client.peer.ip()));
-    } else {
-        headers.append("X-Forwarded-For", client_ip);
-    }
-    if !keep_proto {
-        headers.set("X-Forwarded-Proto", scheme);
-    }
-    if let Some(mut host) = forwarded_host {
-        host.make_ascii_lowercase();
-        headers.set("X-Forwarded-Host", &host);
-    }
-    if !keep_port {
-        headers.set("X-Forwarded-Port", itoa::Buffer::new().format(port));
-    }
-    if let Some(path) = path {
-        headers.set("X-Forwarded-Path", &path);
-    }
-    if !keep_prefix {
-        match prefix {
-            Some(prefix) if prefix != b"/" && !prefix.is_empty() => headers.set("X-Forwarded-Prefix", prefix),
-            _ => drop(headers.remove("x-forwarded-prefix")),
-        }
-    }
+    let earlier = |name| if headers.contains(name) { list(headers, name) } else { Vec::new() };
+    let (via, forwarded_for) = (earlier("via"), earlier("x-forwarded-for"));
+    let length = headers.get("content-length").map(SmallVec::<[u8; 20]>::from_slice);
+    headers.remove_any(&TOLD);
+
+    let before = headers.len();
     if settings.headers.server_tokens {
-        add_via(headers, context.request.version, context.node.version);
+        add_hop(headers, &via, context.request.version, context.node.version);
+    } else if !via.is_empty() {
+        headers.append("Via", via);
     }
+    headers.append("Host", host);
+    headers.append("Connection", "keep-alive");
+    if forwarded_for.is_empty() {
+        headers.append("X-Forwarded-For", client_ip);
+    } else {
+        let mut peer = IpText::default();
+        headers.append_parts("X-Forwarded-For", &[&forwarded_for, b", ", peer.write(context.client.peer.ip())]);
+    }
+    headers.append("X-Forwarded-Proto", proto.as_deref().unwrap_or(scheme.as_bytes()));
+    headers.append("X-Forwarded-Host", &forwarded_host);
+    match port {
+        Some(port) => headers.append("X-Forwarded-Port", port),
+        None => headers.append("X-Forwarded-Port", itoa::Buffer::new().format(local_port)),
+    }
+    headers.append("X-Forwarded-Path", &path);
+    match (&said_prefix, prefix) {
+        (Some(prefix), _) => headers.append("X-Forwarded-Prefix", prefix),
+        (None, Some(prefix)) if prefix != b"/" && !prefix.is_empty() => headers.append("X-Forwarded-Prefix", prefix),
+        (None, _) => {}
+    }
+    headers.append("X-Real-IP", client_ip);
     if settings.request_id_upstream {
-        headers.set("X-Kong-Request-Id", context.id.as_str());
+        headers.append("X-Kong-Request-Id", context.id.as_str());
     }
+    if let Some(length) = length {
+        headers.append("Content-Length", length);
+    }
+    let added = headers.len() - before;
+    headers.last_first(added);
 }
 
 /// Adds this hop to `Via`.
 pub(crate) fn add_via(headers: &mut Headers, version: Version, product: &str) {
+    let earlier = if headers.contains("via") { list(headers, "via") } else { Vec::new() };
+    headers.remove("via");
+    add_hop(headers, &earlier, version, product);
+}
+
+fn add_hop(headers: &mut Headers, earlier: &[u8], version: Version, product: &str) {
     let version = match version {
         Version::Http10 => "1.0",
         Version::Http11 => "1.1",
         Version::Http2 => "2",
     };
-    let hop = [version.as_bytes(), b" kong/", product.as_bytes()];
-    if headers.contains("via") {
-        extend_list(headers, "Via", &hop.concat());
-    } else {
-        headers.append_parts("Via", &hop);
-    }
+    let between: &[u8] = if earlier.is_empty() { b"" } else { b", " };
+    headers.append_parts("Via", &[earlier, between, version.as_bytes(), b" kong/", product.as_bytes()]);
 }
 
 /// An address as text, without allocating.
@@ -217,9 +237,9 @@ mod tests {
     #[test]
     fn a_list_grows_at_its_end() {
         let mut headers = Headers::new();
-        extend_list(&mut headers, "Via", b"1.1 a");
-        extend_list(&mut headers, "Via", b"1.1 b");
-        assert_eq!(headers.get("via"), Some(b"1.1 a, 1.1 b".as_slice()));
+        add_via(&mut headers, Version::Http11, "1");
+        add_via(&mut headers, Version::Http2, "2");
+        assert_eq!(headers.get("via"), Some(b"1.1 kong/1, 2 kong/2".as_slice()));
         assert_eq!(headers.len(), 1);
     }
 }

@@ -4,6 +4,7 @@ mod apply;
 mod certificates;
 mod facts;
 mod metrics;
+mod plugin_endpoints;
 mod status;
 
 use std::io;
@@ -218,7 +219,7 @@ impl Node {
             node: Arc::clone(&self.facts) as _,
             health: Arc::new(facts::ProxyHealth(self.in_force.clone())),
             config,
-            plugins: None,
+            plugins: Some(Arc::new(plugin_endpoints::Endpoints::new(&self.plugin_node))),
             origins: self.conf.admin_origins.clone(),
         });
         self.serve_api(tasks, &self.conf.admin_listen, "admin_listen", &self.conf.admin_ssl, &router)

@@ -5,7 +5,7 @@ use std::io;
 
 use super::{Exchange, Response, is_bodiless};
 use crate::channel::Channel;
-use crate::headers::Names;
+use crate::headers::{Headers, Names};
 use crate::http1::{self, Framing};
 use crate::message::{RequestHead, ResponseHead, Version};
 use crate::service::Answer;
@@ -76,9 +76,8 @@ pub(super) const OWN_BUT_LENGTH: Names = Names::new(&["Connection", "Keep-Alive"
 pub(super) const OWN_BUT_UPGRADE: Names =
     Names::new(&["Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length"]);
 
-/// The same in a request, along with what it has answered.
-const OWN_OF_REQUEST: Names =
-    Names::new(&["Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "Expect"]);
+/// The same in a request, along with what it has answered. `Connection` and `Content-Length` keep their places.
+const OWN_OF_REQUEST: Names = Names::new(&["Keep-Alive", "Transfer-Encoding", "Expect"]);
 
 /// `head` without what the engine says itself.
 pub(super) fn stripped(head: &ResponseHead) -> Cow<'_, ResponseHead> {
@@ -93,20 +92,32 @@ pub(super) fn stripped(head: &ResponseHead) -> Cow<'_, ResponseHead> {
 }
 
 /// Puts a request's head into `out`. `Upgrade` among its fields asks for another protocol. Takes fields away that
-/// are the engine's business.
+/// are the engine's business; its own `Connection` and `Content-Length` stand where such fields were, or last.
 pub(super) fn write_request(head: &mut RequestHead, framing: Framing, out: &mut Vec<u8>) {
     out.reserve(1024);
-    head.headers.remove_any(&OWN_OF_REQUEST);
-    let upgrade = head.headers.contains("upgrade");
-    http1::write_request(head, out);
+    let headers = &mut head.headers;
+    headers.remove_any(&OWN_OF_REQUEST);
+    let mut digits = itoa::Buffer::new();
     match framing {
-        Framing::Length(length) => http1::write_length(length, out),
-        Framing::Chunked => http1::write_chunked(out),
-        Framing::None | Framing::UntilClose => {}
+        Framing::Length(length) => put(headers, "Content-Length", digits.format(length)),
+        Framing::Chunked => {
+            headers.remove("content-length");
+            headers.append("Transfer-Encoding", "chunked");
+        }
+        Framing::None | Framing::UntilClose => drop(headers.remove("content-length")),
     }
-    let connection: &[u8] =
-        if upgrade { b"Connection: keep-alive, Upgrade\r\n\r\n" } else { b"Connection: keep-alive\r\n\r\n" };
-    out.extend_from_slice(connection);
+    put(headers, "Connection", if headers.contains("upgrade") { "keep-alive, Upgrade" } else { "keep-alive" });
+    http1::write_request(head, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Makes the value the only one of `name`, without work if it is.
+fn put(headers: &mut Headers, name: &str, value: &str) {
+    let mut values = headers.get_all(name);
+    if values.next() != Some(value.as_bytes()) || values.next().is_some() {
+        drop(values);
+        headers.set(name, value);
+    }
 }
 
 /// Puts a complete answer into `out` that ends the connection.

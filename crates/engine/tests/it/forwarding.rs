@@ -25,7 +25,7 @@ async fn request_and_response_go_through_on_kept_connections() {
         let response = client.response().await;
         assert_eq!(
             response.text(),
-            "POST /a?b=c HTTP/1.1\r\nHost: x\r\nX-a: 1\r\nContent-Length: 4\r\nConnection: keep-alive\r\n\r\nbody"
+            "POST /a?b=c HTTP/1.1\r\nHost: x\r\nX-a: 1\r\nConnection: keep-alive\r\nContent-Length: 4\r\n\r\nbody"
         );
     }
     assert_eq!(proxy.workers.counters().connects, 1);

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error_body;
 use crate::forwarding;
 use crate::gateway::Trail;
-use crate::pdk::{Answer, Content, Context, ErrorFormat, RequestId};
+use crate::pdk::{Answer, Content, Context, ErrorFormat, RequestId, Source};
 
 /// Head and body of an answer, without the fields that only the end of the exchange knows.
 pub(super) fn render(answer: Answer, context: &Context) -> (ResponseHead, Vec<u8>) {
@@ -42,9 +42,11 @@ pub(super) fn render(answer: Answer, context: &Context) -> (ResponseHead, Vec<u8
 }
 
 /// Adds what every answer of the gateway's own has. One that stands for an upstream's tells how long that was waited
-/// for, as if the upstream had given it.
+/// for, as if the upstream had given it; so does one that the upstream gave earlier and a plugin kept, which is why the
+/// plugin names the service as its source.
 pub(super) fn sign(head: &mut ResponseHead, config: &Config, context: &Context, trail: &Trail) {
     let added = config.settings.headers;
+    let kept = context.source == Source::Service;
     let now = Instant::now();
     let mut digits = itoa::Buffer::new();
     let mut set = |name, from: Instant, to: Instant| {
@@ -56,13 +58,39 @@ pub(super) fn sign(head: &mut ResponseHead, config: &Config, context: &Context, 
             set("X-Kong-Upstream-Latency", sent, now);
             set("X-Kong-Proxy-Latency", trail.started, sent);
         }
+        None if added.latency_tokens && kept => {
+            set("X-Kong-Upstream-Latency", now, now);
+            set("X-Kong-Proxy-Latency", trail.started, now);
+        }
         None if added.latency_tokens => set("X-Kong-Response-Latency", trail.started, now),
         _ => {}
     }
-    if trail.sent.is_some() && added.server_tokens {
+    if (kept || trail.sent.is_some()) && added.server_tokens {
         forwarding::add_via(&mut head.headers, head.version, config.node.version);
     }
+    let server = if kept { head.headers.get("server").map(<[u8]>::to_vec) } else { None };
     sign_always(head, config, context.id);
+    if let Some(server) = server {
+        head.headers.set("Server", server);
+    }
+    if kept {
+        name_charset(&mut head.headers);
+    }
+}
+
+/// Text that does not say so is in UTF-8.
+pub(super) fn name_charset(headers: &mut Headers) {
+    const TEXT: [&str; 6] = [
+        "text/html",
+        "text/plain",
+        "text/xml",
+        "text/vnd.wap.wml",
+        "application/javascript",
+        "application/rss+xml",
+    ];
+    let Some(kind) = headers.get_str("content-type").filter(|kind| TEXT.contains(kind)) else { return };
+    let named = format!("{kind}; charset=UTF-8");
+    headers.set("Content-Type", named);
 }
 
 /// Tells which route and service a request met.

@@ -365,6 +365,7 @@ fn sign_proxied(head: &mut ResponseHead, config: &Config, context: &Context, tra
         headers.set("X-Kong-Upstream-Latency", digits.format(milliseconds(sent, answered)));
         headers.set("X-Kong-Proxy-Latency", digits.format(milliseconds(trail.started, sent)));
     }
+    own::name_charset(headers);
     if added.upstream_status {
         headers.set("X-Kong-Upstream-Status", digits.format(head.status));
     }
