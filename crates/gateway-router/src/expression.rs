@@ -13,6 +13,7 @@ pub(crate) use eval::groups;
 pub use field::Field;
 
 use crate::pattern::Pattern;
+use crate::place::{HostKey, Label, Place, both, either};
 
 /// Longest expression, in bytes.
 pub const MAX_LENGTH: usize = 64 * 1024;
@@ -79,45 +80,51 @@ pub struct ExpressionError {
     pub message: String,
 }
 
-/// What every request that an expression accepts must have; found in it without looking at a request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Required {
-    /// The host.
-    pub(crate) host: Option<Box<str>>,
-    /// How the path begins.
-    pub(crate) path: Option<Box<str>>,
-}
-
 impl Expression {
     /// Reads and checks a text.
     pub fn parse(text: &str) -> Result<Self, ExpressionError> {
         parse::parse(text).map(Self)
     }
 
-    pub(crate) fn required(&self) -> Required {
-        let mut required = Required::default();
-        require(&self.0, &mut required);
-        required
+    /// Every request that is accepted is at one of these places; found without looking at a request.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        places(&self.0)
     }
 }
 
-fn require(node: &Node, required: &mut Required) {
+fn places(node: &Node) -> Vec<Place> {
     match node {
-        Node::And(a, b) => {
-            require(a, required);
-            require(b, required);
-        }
-        Node::Predicate(Predicate { field, lower: false, any: _, test }) => match (field, test) {
-            (Field::Host, Test::Equals(host)) => required.host = Some(host.clone()),
-            (Field::Path, Test::Equals(path) | Test::Prefix(path))
-                if required.path.as_ref().is_none_or(|known| known.len() < path.len()) =>
-            {
-                required.path = Some(path.clone());
-            }
-            _ => {}
-        },
-        Node::Or(..) | Node::Not(_) | Node::Predicate(_) => {}
+        Node::And(a, b) => both(places(a), places(b)),
+        Node::Or(a, b) => either(places(a), places(b)),
+        Node::Predicate(predicate) => vec![place(predicate)],
+        Node::Not(_) => vec![Place::default()],
     }
+}
+
+fn place(predicate: &Predicate) -> Place {
+    let mut place = Place::default();
+    match (&predicate.field, &predicate.test, predicate.lower) {
+        (Field::Host, Test::Equals(host), false) => place.host = HostKey::Exact(host.as_bytes().into()),
+        (Field::Host, Test::Suffix(end), false) => {
+            if let Some(dot) = end.find('.') {
+                place.host = HostKey::Suffix(end[dot..].as_bytes().into());
+            }
+        }
+        (Field::Host, Test::Prefix(start), false) => {
+            if let Some(dot) = start.rfind('.') {
+                place.host = HostKey::Prefix(start[..=dot].as_bytes().into());
+            }
+        }
+        (Field::Path, Test::Equals(path) | Test::Prefix(path), false) => place.spot.prefix = prefix(path.as_bytes()),
+        (Field::Path, Test::Regex(pattern), false) => place.spot.prefix = prefix(pattern.head()),
+        (Field::Header(name), Test::Equals(value), _) => place.spot.header = Some(Label::new(name, value)),
+        _ => {}
+    }
+    place
+}
+
+fn prefix(path: &[u8]) -> Option<Box<[u8]>> {
+    (!path.is_empty()).then(|| path.into())
 }
 
 impl Ip {

@@ -5,6 +5,7 @@ pub mod expression;
 mod matcher;
 pub mod path;
 mod pattern;
+mod place;
 mod rank;
 mod request;
 mod router;

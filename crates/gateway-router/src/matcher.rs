@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::expression::{Captured, Expression, Ip, groups};
 use crate::pattern::Pattern;
+use crate::place::{HostKey, Label, Place, Spot};
 use crate::rank::{self, Paths, Rank};
 use crate::request::Request;
 use crate::spec::{Flavor, RouteError, RouteSpec};
@@ -21,24 +22,11 @@ pub(crate) struct Matcher<T> {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Placement {
     pub(crate) rank: Rank,
-    pub(crate) host: HostKey,
+    pub(crate) place: Place,
     /// The port the request must have arrived at.
     pub(crate) port: Option<u16>,
-    /// How the path must begin.
-    pub(crate) prefix: Option<Box<[u8]>>,
     /// Which of the patterns must match as well.
     pub(crate) regex: Option<usize>,
-}
-
-/// The host a request must have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum HostKey {
-    Any,
-    Exact(Box<[u8]>),
-    /// How it ends, with the dot.
-    Suffix(Box<[u8]>),
-    /// How it begins, with the dot.
-    Prefix(Box<[u8]>),
 }
 
 #[derive(Debug)]
@@ -70,15 +58,13 @@ impl<T> Matcher<T> {
     pub(crate) fn new(flavor: Flavor, spec: RouteSpec, payload: T) -> Result<Self, RouteError> {
         if let Some(text) = spec.expression.as_ref().filter(|_| flavor == Flavor::Expressions) {
             let expression = Expression::parse(text)?;
-            let required = expression.required();
-            let placement = Placement {
-                rank: rank::of_expression(&spec),
-                host: required.host.map_or(HostKey::Any, |host| HostKey::Exact(host.as_bytes().into())),
-                port: None,
-                prefix: required.path.map(|path| path.as_bytes().into()),
-                regex: None,
-            };
-            return Ok(Self { placements: vec![placement], criteria: Criteria::Expression(expression), spec, payload });
+            let rank = rank::of_expression(&spec);
+            let placements = expression
+                .places()
+                .into_iter()
+                .map(|place| Placement { rank, place, port: None, regex: None })
+                .collect();
+            return Ok(Self { placements, criteria: Criteria::Expression(expression), spec, payload });
         }
         let mut regexes = Vec::new();
         let placements = placements(flavor, &spec, &mut regexes)?;
@@ -108,7 +94,7 @@ impl<T> Matcher<T> {
                 }
                 match placement.regex {
                     None => {
-                        captured.path = placement.prefix.as_ref().map(|prefix| prefix.len());
+                        captured.path = placement.place.spot.prefix.as_ref().map(|prefix| prefix.len());
                         captured.groups.clear();
                         true
                     }
@@ -204,23 +190,33 @@ fn placements(flavor: Flavor, spec: &RouteSpec, regexes: &mut Vec<Pattern>) -> R
         [] => vec![(HostKey::Any, None)],
         hosts => hosts.iter().map(|host| host_key(host)).collect(),
     };
-    let mut placements = Vec::with_capacity(hosts.len() * paths.len());
+    let labels = labels(&spec.headers);
+    let mut placements = Vec::with_capacity(hosts.len() * paths.len() * labels.len());
     for (group, prefix, pattern) in paths {
+        let prefix: Option<Box<[u8]>> = prefix;
         let part = groups.iter().position(|of| *of == group).map(|at| at + 1).filter(|_| split);
         for (host, port) in &hosts {
             let wildcard = matches!(host, HostKey::Suffix(_) | HostKey::Prefix(_));
             let rank = rank::of_fields(flavor, spec, group, part, wildcard);
-            let prefix: Option<Box<[u8]>> = prefix.clone();
-            placements.push(Placement {
-                rank,
-                host: host.clone(),
-                port: *port,
-                prefix: prefix.filter(|prefix| !prefix.is_empty()),
-                regex: pattern,
-            });
+            for label in &labels {
+                let prefix = prefix.clone().filter(|prefix| !prefix.is_empty());
+                let place = Place { host: host.clone(), spot: Spot { prefix, header: label.clone() } };
+                placements.push(Placement { rank, place, port: *port, regex: pattern });
+            }
         }
     }
     Ok(placements)
+}
+
+/// The values of the first field that is wanted with exact ones only; more than a few are not worth their places.
+fn labels(headers: &[(Arc<str>, Vec<Arc<str>>)]) -> Vec<Option<Label>> {
+    let exact = |values: &Vec<Arc<str>>| {
+        (1..=16).contains(&values.len()) && values.iter().all(|value| !value.starts_with("~*"))
+    };
+    match headers.iter().find(|(_, values)| exact(values)) {
+        Some((name, values)) => values.iter().map(|value| Some(Label::new(name, value))).collect(),
+        None => vec![None],
+    }
 }
 
 /// `example.com:80`, `*.example.com`, `example.*`. Case counts, as in the reference.

@@ -1,5 +1,6 @@
 //! What a request is matched by.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 /// Gives the values of header fields.
@@ -41,4 +42,15 @@ impl std::fmt::Debug for Request<'_> {
 pub fn same_name(a: &[u8], b: &[u8]) -> bool {
     let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| fold(*a) == fold(*b))
+}
+
+/// In lower case, as the reference has it: Unicode's where it is Unicode.
+pub(crate) fn lower(text: &[u8]) -> Cow<'_, [u8]> {
+    if text.is_ascii() {
+        if !text.iter().any(u8::is_ascii_uppercase) {
+            return Cow::Borrowed(text);
+        }
+        return Cow::Owned(text.to_ascii_lowercase());
+    }
+    Cow::Owned(std::str::from_utf8(text).map_or_else(|_| text.to_ascii_lowercase(), |text| text.to_lowercase().into()))
 }

@@ -1,13 +1,17 @@
 //! The table of routes.
 
 use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use crate::expression::Captured;
-use crate::matcher::{HostKey, Matcher, Placement};
+use crate::matcher::{Matcher, Placement};
+use crate::place::{HostKey, Label, Spot};
 use crate::rank::Rank;
-use crate::request::Request;
+use crate::request::{Request, lower};
 use crate::spec::{Change, Flavor, RouteError};
 use crate::table::Table;
 
@@ -37,12 +41,23 @@ pub struct Matched<'a, T> {
 /// The routes of one host.
 struct Bucket<T> {
     /// By how the path begins.
-    by_prefix: Table<Box<[u8]>, Arc<[Item<T>]>>,
+    by_prefix: Table<Box<[u8]>, Shelf<T>>,
     /// Which lengths the keys of `by_prefix` have, and how many of each.
     lengths: Vec<(usize, usize)>,
     /// Those without anything that the path must begin with.
-    rest: Arc<[Item<T>]>,
+    rest: Shelf<T>,
 }
+
+/// The routes of one beginning of the path.
+struct Shelf<T> {
+    /// By the name of a field and its value in lower case.
+    by_header: Vec<(Box<str>, ByValue<T>)>,
+    /// Those that want no field, or not with a value known beforehand.
+    rest: List<T>,
+}
+
+type List<T> = Arc<Vec<Item<T>>>;
+type ByValue<T> = Table<Box<[u8]>, List<T>>;
 
 /// A route at one of its places; the highest rank first in every list.
 struct Item<T> {
@@ -89,19 +104,42 @@ impl<T> Router<T> {
             prefixes: self.prefixes.clone(),
             any: Arc::clone(&self.any),
         };
-        let mut refused = Vec::new();
+        let mut latest = IndexMap::new();
         for change in changes {
             match change {
-                Change::Remove(id) => next.remove(&id),
-                Change::Put(spec, payload) => {
-                    let id = Arc::clone(&spec.id);
-                    next.remove(&id);
-                    match Matcher::new(self.flavor, spec, payload) {
-                        Ok(matcher) => next.insert(matcher),
-                        Err(error) => refused.push((id, error)),
+                Change::Remove(id) => latest.insert(id, None),
+                Change::Put(spec, payload) => latest.insert(Arc::clone(&spec.id), Some((spec, payload))),
+            };
+        }
+        let (mut gone, mut refused) = (HashSet::new(), Vec::new());
+        let mut edits: HashMap<HostKey, HashMap<Spot, Vec<Item<T>>>> = HashMap::new();
+        for (id, put) in latest {
+            if let Some(old) = next.matchers.remove(&id) {
+                for Placement { place, .. } in &old.placements {
+                    edits.entry(place.host.clone()).or_default().entry(place.spot.clone()).or_default();
+                }
+                gone.insert(Arc::clone(&id));
+            }
+            let Some((spec, payload)) = put else { continue };
+            match Matcher::new(self.flavor, spec, payload) {
+                Err(error) => refused.push((id, error)),
+                Ok(matcher) => {
+                    let matcher = Arc::new(matcher);
+                    for (at, Placement { rank, place, .. }) in matcher.placements.iter().enumerate() {
+                        let item = Item { rank: *rank, matcher: Arc::clone(&matcher), placement: at };
+                        let of_host = edits.entry(place.host.clone()).or_default();
+                        of_host.entry(place.spot.clone()).or_default().push(item);
                     }
+                    next.matchers.insert(id, matcher);
                 }
             }
+        }
+        for (host, spots) in edits {
+            next.change_bucket(host, |bucket| {
+                for (spot, added) in spots {
+                    bucket.edit(spot, added, &gone);
+                }
+            });
         }
         (next, refused)
     }
@@ -133,33 +171,17 @@ impl<T> Router<T> {
         best.found.map(|matcher| Matched { payload: &matcher.payload, captured: best.captured })
     }
 
-    fn insert(&mut self, matcher: Matcher<T>) {
-        let matcher = Arc::new(matcher);
-        for (at, placement) in matcher.placements.iter().enumerate() {
-            let item = Item { rank: placement.rank, matcher: Arc::clone(&matcher), placement: at };
-            self.change_bucket(&placement.host, |bucket| bucket.insert(placement, item));
-        }
-        self.matchers.insert(Arc::clone(&matcher.spec.id), matcher);
-    }
-
-    fn remove(&mut self, id: &str) {
-        let Some(matcher) = self.matchers.remove(id) else { return };
-        for placement in &matcher.placements {
-            self.change_bucket(&placement.host, |bucket| bucket.remove(placement, id));
-        }
-    }
-
-    fn change_bucket(&mut self, host: &HostKey, change: impl FnOnce(&mut Bucket<T>)) {
+    fn change_bucket(&mut self, host: HostKey, change: impl FnOnce(&mut Bucket<T>)) {
         let (buckets, key) = match host {
             HostKey::Any => return change(Arc::make_mut(&mut self.any)),
             HostKey::Exact(key) => (&mut self.exact, key),
             HostKey::Suffix(key) => (&mut self.suffixes, key),
             HostKey::Prefix(key) => (&mut self.prefixes, key),
         };
-        let mut bucket = buckets.remove(key).unwrap_or_default();
+        let mut bucket = buckets.remove(&key).unwrap_or_default();
         change(Arc::make_mut(&mut bucket));
         if !bucket.is_empty() {
-            buckets.insert(key.clone(), bucket);
+            buckets.insert(key, bucket);
         }
     }
 }
@@ -174,53 +196,70 @@ struct Best<'a, T> {
 impl<T> Bucket<T> {
     fn search<'a>(&'a self, request: &Request<'_>, best: &mut Best<'a, T>) {
         for (length, _) in self.lengths.iter().take_while(|(length, _)| *length <= request.path.len()) {
-            if let Some(items) = self.by_prefix.get(&request.path[..*length]) {
-                search(items, request, best);
+            if let Some(shelf) = self.by_prefix.get(&request.path[..*length]) {
+                shelf.search(request, best);
             }
         }
-        search(&self.rest, request, best);
+        self.rest.search(request, best);
     }
 
-    fn insert(&mut self, placement: &Placement, item: Item<T>) {
-        let Some(prefix) = &placement.prefix else {
-            self.rest = with(&self.rest, item);
-            return;
-        };
-        let items = match self.by_prefix.get(prefix) {
-            Some(items) => with(items, item),
-            None => {
-                match self.lengths.binary_search_by_key(&prefix.len(), |(length, _)| *length) {
-                    Ok(at) => self.lengths[at].1 += 1,
-                    Err(at) => self.lengths.insert(at, (prefix.len(), 1)),
-                }
-                Arc::new([item])
-            }
-        };
-        self.by_prefix.insert(prefix.clone(), items);
-    }
-
-    fn remove(&mut self, placement: &Placement, id: &str) {
-        let Some(prefix) = &placement.prefix else {
-            self.rest = without(&self.rest, id);
-            return;
-        };
-        let Some(items) = self.by_prefix.get(prefix) else { return };
-        let items = without(items, id);
-        if !items.is_empty() {
-            self.by_prefix.insert(prefix.clone(), items);
-            return;
-        }
-        self.by_prefix.remove(prefix);
-        if let Ok(at) = self.lengths.binary_search_by_key(&prefix.len(), |(length, _)| *length) {
-            self.lengths[at].1 -= 1;
-            if self.lengths[at].1 == 0 {
+    fn edit(&mut self, spot: Spot, added: Vec<Item<T>>, gone: &HashSet<Arc<str>>) {
+        let Some(prefix) = spot.prefix else { return self.rest.edit(spot.header, added, gone) };
+        let known = self.by_prefix.remove(&prefix);
+        let was_there = known.is_some();
+        let mut shelf = known.unwrap_or_default();
+        shelf.edit(spot.header, added, gone);
+        let found = self.lengths.binary_search_by_key(&prefix.len(), |(length, _)| *length);
+        match (was_there, !shelf.is_empty(), found) {
+            (false, true, Ok(at)) => self.lengths[at].1 += 1,
+            (false, true, Err(at)) => self.lengths.insert(at, (prefix.len(), 1)),
+            (true, false, Ok(at)) if self.lengths[at].1 > 1 => self.lengths[at].1 -= 1,
+            (true, false, Ok(at)) => {
                 self.lengths.remove(at);
             }
+            _ => {}
+        }
+        if !shelf.is_empty() {
+            self.by_prefix.insert(prefix, shelf);
         }
     }
 
     fn is_empty(&self) -> bool {
         self.by_prefix.is_empty() && self.rest.is_empty()
+    }
+}
+
+impl<T> Shelf<T> {
+    fn search<'a>(&'a self, request: &Request<'_>, best: &mut Best<'a, T>) {
+        for (name, values) in &self.by_header {
+            request.headers.any(name, &mut |value| {
+                if let Some(items) = values.get(&*lower(value)) {
+                    search(items, request, best);
+                }
+                false
+            });
+        }
+        search(&self.rest, request, best);
+    }
+
+    fn edit(&mut self, label: Option<Label>, added: Vec<Item<T>>, gone: &HashSet<Arc<str>>) {
+        let Some(Label { name, value }) = label else { return edit(&mut self.rest, added, gone) };
+        let at = self.by_header.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+            self.by_header.push((name, Table::default()));
+            self.by_header.len() - 1
+        });
+        let values = &mut self.by_header[at].1;
+        let mut items = values.remove(&value).unwrap_or_default();
+        edit(&mut items, added, gone);
+        if !items.is_empty() {
+            values.insert(value, items);
+        } else if values.is_empty() {
+            self.by_header.remove(at);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.by_header.is_empty() && self.rest.is_empty()
     }
 }
 
@@ -239,13 +278,16 @@ fn search<'a, T>(items: &'a [Item<T>], request: &Request<'_>, best: &mut Best<'a
     }
 }
 
-fn with<T>(items: &Arc<[Item<T>]>, item: Item<T>) -> Arc<[Item<T>]> {
-    let at = items.partition_point(|other| Reverse(other.rank) <= Reverse(item.rank));
-    items[..at].iter().cloned().chain([item]).chain(items[at..].iter().cloned()).collect()
-}
-
-fn without<T>(items: &Arc<[Item<T>]>, id: &str) -> Arc<[Item<T>]> {
-    items.iter().filter(|item| *item.matcher.spec.id != *id).cloned().collect()
+/// Takes from a list what is gone or changed, and sorts in what is new.
+fn edit<T>(items: &mut List<T>, added: Vec<Item<T>>, gone: &HashSet<Arc<str>>) {
+    let items = Arc::make_mut(items);
+    if !gone.is_empty() {
+        items.retain(|item| !gone.contains(&item.matcher.spec.id));
+    }
+    if !added.is_empty() {
+        items.extend(added);
+        items.sort_by_key(|item| Reverse(item.rank));
+    }
 }
 
 impl<T> Clone for Item<T> {
@@ -256,13 +298,25 @@ impl<T> Clone for Item<T> {
 
 impl<T> Default for Bucket<T> {
     fn default() -> Self {
-        Self { by_prefix: Table::default(), lengths: Vec::new(), rest: Arc::new([]) }
+        Self { by_prefix: Table::default(), lengths: Vec::new(), rest: Shelf::default() }
     }
 }
 
 impl<T> Clone for Bucket<T> {
     fn clone(&self) -> Self {
-        Self { by_prefix: self.by_prefix.clone(), lengths: self.lengths.clone(), rest: Arc::clone(&self.rest) }
+        Self { by_prefix: self.by_prefix.clone(), lengths: self.lengths.clone(), rest: self.rest.clone() }
+    }
+}
+
+impl<T> Default for Shelf<T> {
+    fn default() -> Self {
+        Self { by_header: Vec::new(), rest: Arc::default() }
+    }
+}
+
+impl<T> Clone for Shelf<T> {
+    fn clone(&self) -> Self {
+        Self { by_header: self.by_header.clone(), rest: Arc::clone(&self.rest) }
     }
 }
 

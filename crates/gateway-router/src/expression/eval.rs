@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::{Comparison, Expression, Field, Node, Predicate, Test};
-use crate::request::Request;
+use crate::request::{Request, lower};
 
 /// What an evaluation found in the path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Predicate {
     }
 
     fn text(&self, value: &[u8], captured: &mut Captured, is_path: bool) -> bool {
-        let value = if self.lower { Cow::Owned(value.to_ascii_lowercase()) } else { Cow::Borrowed(value) };
+        let value = if self.lower { lower(value) } else { Cow::Borrowed(value) };
         match &self.test {
             Test::Equals(text) => *value == *text.as_bytes(),
             Test::Differs(text) => *value != *text.as_bytes(),
