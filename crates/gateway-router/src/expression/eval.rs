@@ -68,24 +68,35 @@ impl Predicate {
 
     fn text(&self, value: &[u8], captured: &mut Captured, is_path: bool) -> bool {
         let value = if self.lower { lower(value) } else { Cow::Borrowed(value) };
+        // What a predicate found counts by its length alone, wherever in the path it was, as in the reference.
+        let note = |holds: bool, found: &str, captured: &mut Captured| {
+            if holds && is_path {
+                captured.path = Some(found.len());
+            }
+        };
         match &self.test {
-            Test::Equals(text) => *value == *text.as_bytes(),
+            Test::Equals(text) => {
+                let holds = *value == *text.as_bytes();
+                note(holds, text, captured);
+                holds
+            }
             Test::Differs(text) => *value != *text.as_bytes(),
             Test::Prefix(text) => {
                 let holds = value.starts_with(text.as_bytes());
-                if holds && is_path {
-                    captured.path = Some(text.len());
-                }
+                note(holds, text, captured);
                 holds
             }
-            Test::Suffix(text) => value.ends_with(text.as_bytes()),
+            Test::Suffix(text) => {
+                let holds = value.ends_with(text.as_bytes());
+                note(holds, text, captured);
+                holds
+            }
             Test::Contains(text) => memchr::memmem::find(&value, text.as_bytes()).is_some(),
             Test::Regex(regex) if !is_path => regex.is_match(&value),
             Test::Regex(regex) => {
                 let Some(regex) = regex.for_text(&value) else { return false };
                 let Some(found) = regex.captures(&value) else { return false };
-                // Only what begins the path can be taken away from it.
-                captured.path = found.get(0).filter(|whole| whole.start() == 0).map(|whole| whole.end());
+                captured.path = found.get(0).map(|whole| whole.len());
                 captured.groups = groups(regex, &found);
                 true
             }

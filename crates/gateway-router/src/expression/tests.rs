@@ -10,6 +10,10 @@ impl Headers for Fields {
 }
 
 fn accepts(expression: &str) -> bool {
+    captured(expression).is_some()
+}
+
+fn captured(expression: &str) -> Option<Captured> {
     let request = Request {
         method: "GET",
         host: b"example.com",
@@ -21,7 +25,8 @@ fn accepts(expression: &str) -> bool {
         source: "10.1.2.3:1000".parse().unwrap(),
         destination: "127.0.0.1:8000".parse().unwrap(),
     };
-    Expression::parse(expression).unwrap().matches(&request, &mut Captured::default())
+    let mut captured = Captured::default();
+    Expression::parse(expression).unwrap().matches(&request, &mut captured).then_some(captured)
 }
 
 #[test]
@@ -53,6 +58,20 @@ fn predicates_hold_or_not() {
         (r#"tls.sni == "a""#, false),
     ] {
         assert_eq!(accepts(expression), expected, "{expression}");
+    }
+}
+
+#[test]
+fn what_is_stripped_is_as_long_as_what_was_found() {
+    for (expression, length) in [
+        (r#"http.path == "/foo/bar/42""#, Some(11)),
+        (r#"http.path ^= "/foo""#, Some(4)),
+        (r#"http.path =^ "/42""#, Some(3)),
+        (r#"http.path ~ "/b.r/""#, Some(5)),
+        (r#"http.path contains "bar""#, None),
+        (r#"http.path.segments.0 == "foo""#, None),
+    ] {
+        assert_eq!(captured(expression).map(|captured| captured.path), Some(length), "{expression}");
     }
 }
 
