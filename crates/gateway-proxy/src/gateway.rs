@@ -111,6 +111,7 @@ impl Gateway {
     }
 
     /// Sends an answer of the gateway's own.
+    #[expect(clippy::too_many_arguments, reason = "a request's whole state, in one place")]
     async fn answer(
         &self,
         config: &Config,

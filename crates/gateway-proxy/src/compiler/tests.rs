@@ -138,13 +138,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Does a step on what is stored, as a store with its references and its uniqueness would, and tells the changes.
-fn perform(step: Step, stored: &mut Stored) -> Vec<(&'static str, String, Option<Value>)> {
+fn perform(step: &Step, stored: &mut Stored) -> Vec<(&'static str, String, Option<Value>)> {
     let reference = |prefix: &str, id: Option<usize>| id.map(|id| json!({ "id": format!("{prefix}{id}") }));
     let there = |stored: &Stored, collection, of: &Option<Value>| {
         of.as_ref()
             .is_none_or(|of| stored.contains_key(&(collection, of["id"].as_str().unwrap_or_default().to_owned())))
     };
-    let (collection, id, document) = match step {
+    let (collection, id, document) = match step.clone() {
         Step::Service(id, port, enabled) => {
             let id = format!("s{id}");
             let document = json!({"id": id, "protocol": "http", "host": "127.0.0.1", "port": port, "enabled": enabled});
@@ -218,7 +218,7 @@ proptest! {
         let mut compiler = compiler();
         let mut stored = Stored::new();
         for step in steps {
-            let changes = perform(step, &mut stored);
+            let changes = perform(&step, &mut stored);
             let texts: Vec<_> = changes.into_iter().map(|(of, id, document)| (of, id, document.map(|document| document.to_string()))).collect();
             let problems = compiler.apply(texts.iter().map(|(collection, id, document)| match document {
                 Some(document) => Change::Put { collection, id, document, expires_ms: None },

@@ -200,15 +200,15 @@ impl Gateway {
                 .pick(hash, tried, Instant::now())
                 .map_err(|_| Answer::error(503, "failure to get a peer from the ring-balancer"))?;
             let host = host_header(context, service, Some(upstream), Some(&picked));
-            let tls = service.tls_towards(&host, upstream.identity.as_ref(), &config.tls).map_err(refused)?;
+            let tls = service.tls_towards(&host, upstream.identity.as_ref(), &config.tls).map_err(|reason| refused(&reason))?;
             let endpoint = Endpoint::new(picked.socket(), tls, service.grpc);
             return Ok(Peer { endpoint, picked: Some(picked) });
         }
-        if let Some(endpoint) = service.fixed_endpoint(&context.target).map_err(refused)? {
+        if let Some(endpoint) = service.fixed_endpoint(&context.target).map_err(|reason| refused(&reason))? {
             return Ok(Peer { endpoint, picked: None });
         }
         let address = self.resolve(config, &context.target.host, context.target.port).await?;
-        let tls = service.tls_towards(&service.authority, None, &config.tls).map_err(refused)?;
+        let tls = service.tls_towards(&service.authority, None, &config.tls).map_err(|reason| refused(&reason))?;
         Ok(Peer { endpoint: Endpoint::new(address, tls, service.grpc), picked: None })
     }
 
@@ -343,7 +343,7 @@ fn report(picked: Option<&Picked>, error: &ForwardError) {
     }
 }
 
-fn refused(reason: String) -> Answer {
+fn refused(reason: &str) -> Answer {
     tracing::warn!(reason, "Upstream cannot be spoken to");
     Answer::error(502, error_body::usual_message(502))
 }

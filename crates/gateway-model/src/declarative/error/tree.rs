@@ -17,8 +17,8 @@ pub(crate) enum Tree {
     Text(String),
     Below {
         /// By position, from 0.
-        items: BTreeMap<usize, Tree>,
-        fields: BTreeMap<String, Tree>,
+        items: BTreeMap<usize, Self>,
+        fields: BTreeMap<String, Self>,
     },
 }
 
