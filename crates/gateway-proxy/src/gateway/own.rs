@@ -80,14 +80,8 @@ pub(super) fn sign(head: &mut ResponseHead, config: &Config, context: &Context, 
 
 /// Text that does not say so is in UTF-8.
 pub(super) fn name_charset(headers: &mut Headers) {
-    const TEXT: [&str; 6] = [
-        "text/html",
-        "text/plain",
-        "text/xml",
-        "text/vnd.wap.wml",
-        "application/javascript",
-        "application/rss+xml",
-    ];
+    const TEXT: [&str; 6] =
+        ["text/html", "text/plain", "text/xml", "text/vnd.wap.wml", "application/javascript", "application/rss+xml"];
     let Some(kind) = headers.get_str("content-type").filter(|kind| TEXT.contains(kind)) else { return };
     let named = format!("{kind}; charset=UTF-8");
     headers.set("Content-Type", named);

@@ -200,7 +200,9 @@ impl Gateway {
                 .pick(hash, tried, Instant::now())
                 .map_err(|_| Answer::error(503, "failure to get a peer from the ring-balancer"))?;
             let host = host_header(context, service, Some(upstream), Some(&picked));
-            let tls = service.tls_towards(&host, upstream.identity.as_ref(), &config.tls).map_err(|reason| refused(&reason))?;
+            let tls = service
+                .tls_towards(&host, upstream.identity.as_ref(), &config.tls)
+                .map_err(|reason| refused(&reason))?;
             let endpoint = Endpoint::new(picked.socket(), tls, service.grpc);
             return Ok(Peer { endpoint, picked: Some(picked) });
         }
