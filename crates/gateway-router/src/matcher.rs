@@ -102,12 +102,12 @@ impl<T> Matcher<T> {
                         let Some(regex) = fields.regexes[at].for_text(request.path) else { return false };
                         if regex.captures_len() == 1 {
                             let Some(found) = regex.find(request.path) else { return false };
-                            captured.path = Some(found.end());
+                            captured.path = Some(found.len());
                             captured.groups.clear();
                             return true;
                         }
                         let Some(found) = regex.captures(request.path) else { return false };
-                        captured.path = found.get(0).map(|whole| whole.end());
+                        captured.path = found.get(0).map(|whole| whole.len());
                         captured.groups = groups(regex, &found);
                         true
                     }
@@ -169,8 +169,10 @@ fn placements(flavor: Flavor, spec: &RouteSpec, regexes: &mut Vec<Pattern>) -> R
         let (group, prefix, pattern) = match path.strip_prefix('~') {
             None => (Paths::Prefix(path.len()), path.as_bytes().into(), None),
             Some(text) => {
-                let pattern = Pattern::new(&format!("^(?:{text})"))
-                    .map_err(|reason| RouteError::Path { path: path.to_string(), reason })?;
+                // The reference of today anchors the text and not the whole: of `/a|/b` the second may match anywhere.
+                let anchored = if flavor == Flavor::Traditional { format!("^(?:{text})") } else { format!("^{text}") };
+                let pattern =
+                    Pattern::new(&anchored).map_err(|reason| RouteError::Path { path: path.to_string(), reason })?;
                 let head = pattern.head().into();
                 regexes.push(pattern);
                 (Paths::Regex, head, Some(regexes.len() - 1))
