@@ -8,7 +8,7 @@ use gateway_proxy::pdk::Headers;
 use serde_json::{Map, Value};
 
 use crate::query::{self, Argument};
-use multipart::Multipart;
+pub(crate) use multipart::Multipart;
 
 /// A body that fields can be taken from.
 #[derive(Debug)]
@@ -75,7 +75,10 @@ impl Fields {
                 object.shift_remove(name);
                 Value::Object(object).to_string().into_bytes()
             }
-            Self::Multipart(parts) => parts.without(name),
+            Self::Multipart(mut parts) => {
+                parts.remove(name);
+                parts.write()
+            }
         }
     }
 }

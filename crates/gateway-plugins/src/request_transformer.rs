@@ -3,7 +3,6 @@
 mod body;
 mod changes;
 mod headers;
-mod multipart;
 mod query;
 mod schema;
 

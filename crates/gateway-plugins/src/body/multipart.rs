@@ -38,8 +38,13 @@ impl Multipart {
 
     /// The content of the first part `name`.
     pub(crate) fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        let part = self.parts.iter().find(|part| part.name.as_deref() == Some(name))?;
-        Some(String::from_utf8_lossy(&part.text[part.content..]))
+        self.get_bytes(name).map(String::from_utf8_lossy)
+    }
+
+    /// The content of the first part `name`, as it was sent.
+    pub(crate) fn get_bytes(&self, name: &str) -> Option<&[u8]> {
+        let part = self.parts.iter().find(|part| part.is(name))?;
+        Some(&part.text[part.content..])
     }
 
     /// The named parts.
@@ -49,10 +54,29 @@ impl Multipart {
         Value::Object(named.collect())
     }
 
-    /// The body without the parts `name`.
-    pub(crate) fn without(self, name: &str) -> Vec<u8> {
+    /// Removes the parts `name`.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.parts.retain(|part| !part.is(name));
+    }
+
+    /// Gives the part `name` this content: a new one at the end if there is none.
+    pub(crate) fn set(&mut self, name: &str, content: &[u8]) {
+        // Neither a name nor a content ends its part.
+        let quoted = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
+        let mut text = format!("Content-Disposition: form-data; name=\"{quoted}\"\r\n\r\n").into_bytes();
+        let head = text.len();
+        text.extend_from_slice(content);
+        let part = Part { name: Some(name.to_owned()), text, content: head };
+        match self.parts.iter_mut().find(|part| part.is(name)) {
+            Some(old) => *old = part,
+            None => self.parts.push(part),
+        }
+    }
+
+    /// The body.
+    pub(crate) fn write(self) -> Vec<u8> {
         let mut body = Vec::new();
-        for part in self.parts.iter().filter(|part| part.name.as_deref() != Some(name)) {
+        for part in &self.parts {
             for piece in [&self.boundary[..], b"\r\n", &part.text, b"\r\n"] {
                 body.extend_from_slice(piece);
             }
@@ -64,6 +88,10 @@ impl Multipart {
 }
 
 impl Part {
+    fn is(&self, name: &str) -> bool {
+        self.name.as_deref() == Some(name)
+    }
+
     fn read(text: &[u8]) -> Self {
         let (head, content) = match memmem::find(text, b"\r\n\r\n") {
             Some(end) => (&text[..end], end + 4),
@@ -96,10 +124,11 @@ mod tests {
 
     #[test]
     fn parts_are_found_and_removed_by_name() {
-        let form = Multipart::read("multipart/form-data; boundary=\"xx\"", BODY.as_bytes()).unwrap();
+        let mut form = Multipart::read("multipart/form-data; boundary=\"xx\"", BODY.as_bytes()).unwrap();
         assert_eq!(form.get("b").unwrap(), "x\r\ny");
         assert!(form.get("c").is_none());
-        let left = String::from_utf8(form.without("a")).unwrap();
+        form.remove("a");
+        let left = String::from_utf8(form.write()).unwrap();
         assert_eq!(left, "--xx\r\nContent-Disposition: form-data; name=\"b\"\r\n\r\nx\r\ny\r\n--xx--\r\n");
     }
 

@@ -4,7 +4,7 @@ use gateway_proxy::pdk::{Context, Headers};
 use serde_json::{Map, Value};
 
 use super::changes::Changes;
-use super::multipart::Form;
+use crate::body::Multipart;
 use super::{Failure, query, scope, text};
 use crate::arguments::Arguments;
 use crate::json_fields::Fields;
@@ -115,12 +115,12 @@ fn multipart(
     body: &[u8],
     scope: &Scope<'_>,
 ) -> Result<Option<Vec<u8>>, Failure> {
-    let Some(mut parts) = Form::read(content_type, body) else { return Ok(None) };
+    let Some(mut parts) = Multipart::read(content_type, body) else { return Ok(None) };
     let mut changed = false;
     if !body.is_empty() {
         for change in &changes.rename {
             let new = text(change.value.render(scope)?);
-            if let Some(value) = parts.get(&change.name).map(<[u8]>::to_vec) {
+            if let Some(value) = parts.get_bytes(&change.name).map(<[u8]>::to_vec) {
                 parts.set(&new, &value);
                 parts.remove(&change.name);
                 changed = true;
@@ -132,7 +132,7 @@ fn multipart(
         }
         for change in &changes.replace {
             let value = change.value.render(scope)?;
-            if parts.get(&change.name).is_some() {
+            if parts.get_bytes(&change.name).is_some() {
                 parts.remove(&change.name);
                 parts.set(&change.name, &value);
                 changed = true;
@@ -141,7 +141,7 @@ fn multipart(
     }
     for change in &changes.add {
         let value = change.value.render(scope)?;
-        if parts.get(&change.name).is_none() {
+        if parts.get_bytes(&change.name).is_none() {
             parts.set(&change.name, &value);
             changed = true;
         }
