@@ -19,6 +19,9 @@ const MANY: u64 = 3_500;
 /// How long a configuration may take until its last route answers.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a node is left alone before its memory is read.
+const CALM: Duration = Duration::from_secs(3);
+
 /// Loads of each number of routes.
 const LOADS: u64 = 3;
 
@@ -51,11 +54,13 @@ pub(crate) fn measure(place: &Place, routes: u64, seconds: u32) -> Result<Row> {
     let node = place.node(Run::Pinned, "off")?;
     let body_bytes = shapes::many_routes(place.upstream, routes, 0).len();
     let (answered, live) = load(place, &node, routes, 0)?;
+    thread::sleep(CALM);
     let rss_first_mib = node.rss_mib()?;
     let mut reload = live;
     for generation in 1..LOADS {
         (_, reload) = load(place, &node, routes, generation)?;
     }
+    thread::sleep(CALM);
     let rss_loads_mib = node.rss_mib()?;
     let last = LOADS - 1;
     client::run(node.proxy.ports.plain, Plan::count(64, 2_000), &shapes::round_robin(routes, 0, 0, last)).flawless()?;
