@@ -4,9 +4,9 @@ use gateway_proxy::pdk::{Context, Headers};
 use serde_json::{Map, Value};
 
 use super::changes::Changes;
-use crate::body::Multipart;
 use super::{Failure, query, scope, text};
 use crate::arguments::Arguments;
+use crate::body::Multipart;
 use crate::json_fields::Fields;
 use crate::template::Scope;
 
