@@ -342,7 +342,13 @@ fn start_names(conf: &Conf, clock: &Arc<dyn Clock>, tasks: &Tasks) -> Result<Arc
     };
     let (names, service) =
         Names::new(settings, Arc::clone(clock)).map_err(|error| NodeError::setting("dns_resolver", error))?;
-    tasks.spawn_detached("names", service.run());
+    let mut shutdown = tasks.shutdown();
+    tasks.spawn_detached("names", async move {
+        tokio::select! {
+            () = service.run() => {}
+            () = shutdown.wait() => {}
+        }
+    });
     Ok(names)
 }
 

@@ -22,6 +22,12 @@ use crate::prefix::{Directory, end, wait_until};
 /// Where settings are looked for when no file is named.
 const DEFAULT_FILES: [&str; 2] = ["/etc/kong/kong.conf", "/etc/kong.conf"];
 
+/// How the allocator is told its settings, which it reads when the process begins.
+const ALLOCATOR: &str = "_RJEM_MALLOC_CONF";
+
+/// Loading a large configuration needs several times what keeping it does: that is given back within a second.
+const RETURN_MEMORY: &str = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
+
 /// How long a node may take to stop.
 const STOP: Duration = Duration::from_secs(15);
 
@@ -89,7 +95,8 @@ fn start_node(start: &Start) -> anyhow::Result<()> {
     config::check_declared(&conf)?;
     directory.prepare(&conf)?;
     if !conf.daemon {
-        return node::run(directory.path());
+        // This process becomes the node: what supervises it keeps its process id.
+        return Err(node_process(&directory)?.exec()).context("cannot start the node");
     }
     let log = conf.error_log.clone();
     let (mut child, log_start) = launch(&directory, &log)?;
@@ -108,14 +115,22 @@ fn start_node(start: &Start) -> anyhow::Result<()> {
     }
 }
 
+/// The node of a prepared directory as a process.
+fn node_process(directory: &Directory) -> anyhow::Result<Process> {
+    let mut process = Process::new(std::env::current_exe().context("cannot find this program")?);
+    process.args(["run", "--prefix"]).arg(directory.path());
+    if std::env::var_os(ALLOCATOR).is_none() {
+        process.env(ALLOCATOR, RETURN_MEMORY);
+    }
+    Ok(process)
+}
+
 /// Starts the node in the background; its words go to the log, which is of this length now.
 fn launch(directory: &Directory, log: &Path) -> anyhow::Result<(Child, u64)> {
     let open = || OpenOptions::new().create(true).append(true).open(log);
     let out = open().with_context(|| format!("cannot write {}", log.display()))?;
     let length = out.metadata().map_or(0, |metadata| metadata.len());
-    let child = Process::new(std::env::current_exe().context("cannot find this program")?)
-        .args(["run", "--prefix"])
-        .arg(directory.path())
+    let child = node_process(directory)?
         .stdin(Stdio::null())
         .stdout(out.try_clone()?)
         .stderr(out)
