@@ -94,6 +94,9 @@ fn start_node(start: &Start) -> anyhow::Result<()> {
     }
     config::check_declared(&conf)?;
     directory.prepare(&conf)?;
+    if !conf.daemon && std::env::var_os(ALLOCATOR).is_some() {
+        return node::run(directory.path());
+    }
     if !conf.daemon {
         // This process becomes the node: what supervises it keeps its process id.
         return Err(node_process(&directory)?.exec()).context("cannot start the node");

@@ -151,6 +151,10 @@ impl Place {
         }
         let Some((first, rest)) = words.split_first() else { return command };
         let mut wrapped = Command::new(first);
+        if run == Run::Counted {
+            // A node that is given these begins itself, and not a process that valgrind does not follow.
+            wrapped.env("_RJEM_MALLOC_CONF", "dirty_decay_ms:1000");
+        }
         wrapped.args(rest).arg(command.get_program()).args(command.get_args());
         wrapped.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         wrapped
