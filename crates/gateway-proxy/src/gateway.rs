@@ -130,7 +130,7 @@ impl Gateway {
             phases::body_filter(collected, context, &mut body, true);
         }
         own::sign(&mut head, config, context, trail);
-        self.date(&mut head);
+        self.date(config, &mut head);
         // A client that is gone has nothing to be told; the log says how far it came.
         if let Err(error) = exchange.respond(&head, &body).await {
             tracing::debug!(%error, "Client went away");
@@ -139,9 +139,9 @@ impl Gateway {
     }
 
     /// Dates an answer that has no date.
-    fn date(&self, head: &mut ResponseHead) {
+    fn date(&self, config: &Config, head: &mut ResponseHead) {
         if !head.headers.contains("date") {
-            let now = self.config.load().node.clock.now().as_second();
+            let now = config.node.clock.now().as_second();
             head.headers.append("Date", self.dates.borrow_mut().at(now.unsigned_abs()));
         }
     }
@@ -246,7 +246,7 @@ impl Service for Gateway {
         let mut head = ResponseHead::new(status);
         head.headers.append("Content-Type", error_body::content_type(format));
         own::sign_refusal(&mut head, &config, id);
-        self.date(&mut head);
+        self.date(&config, &mut head);
         service::Answer { head, body: error_body::render(format, &message, id.as_str()).into_bytes() }
     }
 }

@@ -166,7 +166,7 @@ impl Gateway {
             }
         }
         sign_proxied(&mut responded.head, config, context, trail);
-        self.date(&mut responded.head);
+        self.date(config, &mut responded.head);
         let seen = logged.then(|| responded.head.clone());
 
         let relayed = if responded.tunnel {
