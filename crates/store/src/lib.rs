@@ -5,7 +5,9 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod counter;
 mod error;
+mod leadership;
 mod query;
 mod record;
 mod shared;
@@ -13,13 +15,16 @@ mod state;
 mod watch;
 
 pub mod memory;
+pub mod postgres;
 pub mod sqlite;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+pub use counter::Increment;
 pub use error::{StoreError, TooLarge};
+pub use leadership::Leadership;
 pub use query::{Page, Query};
 pub use record::{Change, Committed, Content, Draft, Key, Op, Record, Revision};
 pub use watch::{Event, Watch};
@@ -43,6 +48,14 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     fn list(&self, query: Query) -> BoxFuture<'_, Result<Page, StoreError>>;
     /// A new watcher. It does not keep the store alive.
     fn watch(&self) -> BoxFuture<'_, Result<Watch, StoreError>>;
+    /// Adds to counters that all instances share, and returns what each came to, in the order of `increments`.
+    ///
+    /// They are no records, and a crash of the machine may take the last of them.
+    fn add(&self, increments: Vec<Increment>) -> BoxFuture<'_, Result<Vec<u64>, StoreError>>;
+    /// Waits until this instance has `role`, which one instance at most has at a time.
+    fn lead<'a>(&'a self, role: &'a str) -> BoxFuture<'a, Result<Leadership, StoreError>>;
+    /// Whether, as far as is known, a commit would find what it needs.
+    fn reachable(&self) -> bool;
 }
 
 /// The handle everybody shares.

@@ -6,16 +6,18 @@ use base::Clock;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
+use crate::counter::Counters;
 use crate::record::{Committed, Key, Op, Record};
 use crate::shared::Shared;
 use crate::state::State;
-use crate::{Backend, Page, Query, Store, StoreError, Watch};
+use crate::{Backend, Increment, Leadership, Page, Query, Store, StoreError, Watch};
 
 /// An empty store in memory.
 pub fn open(clock: Arc<dyn Clock>) -> Store {
     Arc::new_cyclic(|this: &Weak<Memory>| Memory {
         this: this.clone(),
         writing: Mutex::new(()),
+        counters: Counters::new(Arc::clone(&clock)),
         shared: Arc::new(Shared::new(clock, State::default())),
     })
 }
@@ -26,6 +28,7 @@ struct Memory {
     /// Held from attempt to publication.
     writing: Mutex<()>,
     shared: Arc<Shared>,
+    counters: Counters,
 }
 
 impl Memory {
@@ -63,5 +66,17 @@ impl Backend for Memory {
 
     fn watch(&self) -> BoxFuture<'_, Result<Watch, StoreError>> {
         Box::pin(async move { Ok(Shared::watch(&self.shared, self.this.clone())) })
+    }
+
+    fn add(&self, increments: Vec<Increment>) -> BoxFuture<'_, Result<Vec<u64>, StoreError>> {
+        Box::pin(async move { Ok(self.counters.add(increments)) })
+    }
+
+    fn lead<'a>(&'a self, _role: &'a str) -> BoxFuture<'a, Result<Leadership, StoreError>> {
+        Box::pin(async { Ok(Leadership::sole()) })
+    }
+
+    fn reachable(&self) -> bool {
+        true
     }
 }
