@@ -5,6 +5,7 @@
 
 mod answer;
 mod context;
+pub mod counters;
 mod credential;
 mod node;
 mod outcome;
@@ -17,6 +18,7 @@ use futures_util::future::LocalBoxFuture;
 
 pub use answer::{Answer, Content};
 pub use context::{BodyError, Client, Context, ErrorFormat, RequestBody, RequestId, Target, Tls, Trust};
+pub use counters::Counters;
 pub use credential::{Authenticated, Credential, Parsed};
 pub use engine::headers::{self, Headers};
 pub use engine::message::{Method, RequestHead, ResponseHead, Version};

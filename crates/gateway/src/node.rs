@@ -2,6 +2,7 @@
 
 mod apply;
 mod certificates;
+mod counters;
 mod facts;
 mod metrics;
 mod plugin_endpoints;
@@ -19,7 +20,7 @@ use engine::tls::{Alpn, CertificateTable, Certificates, Versions, server_config}
 use engine::upstream::PoolSettings;
 use engine::worker::{ListenerSpec, Settings as WorkerSettings, Workers};
 use gateway_model::registry::Registry;
-use gateway_proxy::pdk::{Definition, Node as PluginNode};
+use gateway_proxy::pdk::{Counters, Definition, Node as PluginNode};
 use gateway_proxy::{AccessLog, Compiler, Gateway, References, Surroundings};
 use runtime::serve::{self, BindError, Listener};
 use runtime::tasks::Tasks;
@@ -120,6 +121,9 @@ impl Node {
             Arc::clone(&clock),
             tasks.clone(),
         ));
+        let (shared_counters, additions) = Counters::new();
+        shared_counters.offer(&plugin_node);
+        tasks.spawn_detached("counters", counters::serve(Arc::clone(&store), additions, tasks.shutdown()));
         let names = start_names(&conf, &clock, &tasks)?;
         let default = certificates::default(&conf, &conf.ssl, clock.now())?;
         let certificates = Certificates::new(CertificateTable::new(default.clone()));
