@@ -119,6 +119,8 @@ pub struct Compiler {
     upstreams: Upstreams,
     upstreams_by_name: Table<Id, Arc<UpstreamRuntime>>,
     tls: Arc<Configurations>,
+    /// The authorities of the settings, shared by all services.
+    trusted: Arc<str>,
     names: Arc<Names>,
     certificates: Arc<Certificates>,
     default_identity: ServerIdentity,
@@ -146,6 +148,7 @@ impl Compiler {
             upstreams: Upstreams::new(Arc::clone(&names), node.tasks.clone(), probe_tls),
             upstreams_by_name: Table::default(),
             tls: Arc::default(),
+            trusted: settings.trusted_certificates.as_deref().unwrap_or_default().into(),
             names,
             certificates,
             default_identity,

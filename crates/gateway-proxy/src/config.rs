@@ -240,20 +240,21 @@ fn tls_client(settings: &TlsSettings, host: &[u8], made: &Configurations) -> Res
     Ok(TlsClient { config, name, identity })
 }
 
-/// The TLS settings of a service, with the documents it refers to.
+/// The TLS settings of a service, with the documents it refers to. `trusted` is what it is verified with when it names
+/// no authorities; all services share that text, which is long.
 pub(crate) fn tls_settings(
     document: &Service,
     settings: &Settings,
     identity: Option<ClientIdentity>,
     authorities: Option<String>,
+    trusted: &Arc<str>,
 ) -> TlsSettings {
     let verify = document.tls_verify.unwrap_or(settings.tls_verify);
-    let authorities = authorities.or_else(|| settings.trusted_certificates.clone());
     let default_identity = settings.client_certificate.as_ref();
     TlsSettings {
         verify: if verify {
             Verify::On {
-                authorities: authorities.unwrap_or_default().into(),
+                authorities: authorities.map_or_else(|| Arc::clone(trusted), Arc::from),
                 depth: document.tls_verify_depth.unwrap_or(1) as usize,
             }
         } else {

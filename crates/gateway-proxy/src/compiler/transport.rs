@@ -25,7 +25,7 @@ impl Compiler {
             }
         }
         let identity = self.client_identity(service.client_certificate.as_ref());
-        tls_settings(service, &self.settings, identity, authorities)
+        tls_settings(service, &self.settings, identity, authorities, &self.trusted)
     }
 
     /// Puts upstreams that changed, or whose targets did, into force.
