@@ -14,8 +14,8 @@ const KEPT: usize = 64;
 /// Staging buffers above this capacity are not kept.
 const STAGE_KEPT: usize = 64 * 1024;
 
-/// Bytes that were read and not yet used: a window in a block of fixed size.
-#[derive(Debug)]
+/// Bytes that were read and not yet used: a window in a block of fixed size. Without a block it has no room.
+#[derive(Debug, Default)]
 pub(crate) struct Buffer {
     block: Box<[u8]>,
     start: usize,
@@ -78,15 +78,32 @@ pub(crate) struct Buffers {
 }
 
 impl Buffers {
-    pub(crate) fn take(&self) -> Buffer {
-        self.free.borrow_mut().pop().unwrap_or_else(Buffer::new)
+    /// Gives a buffer without a block one: of the unused ones that which was used last, which processors still know.
+    pub(crate) fn lend(&self, buffer: &mut Buffer) {
+        if buffer.block.is_empty() {
+            *buffer = self.free.borrow_mut().pop().unwrap_or_else(Buffer::new);
+        }
     }
 
-    pub(crate) fn give(&self, mut buffer: Buffer) {
+    /// Takes the block of a buffer back if nothing is in it.
+    pub(crate) fn reclaim(&self, buffer: &mut Buffer) {
+        if buffer.is_empty() && !buffer.block.is_empty() {
+            self.take_back(std::mem::take(buffer));
+        }
+    }
+
+    fn take_back(&self, mut buffer: Buffer) {
         let mut free = self.free.borrow_mut();
         if free.len() < KEPT {
             buffer.clear();
             free.push(buffer);
+        }
+    }
+
+    /// Takes the block of a buffer back, whatever is in it.
+    pub(crate) fn give(&self, buffer: Buffer) {
+        if !buffer.block.is_empty() {
+            self.take_back(buffer);
         }
     }
 

@@ -30,14 +30,15 @@ const AHEAD: usize = 16 * 1024;
 /// A connection and the state of a message in each direction.
 pub(crate) struct H1 {
     pub(crate) io: Io,
+    /// Has a block only while there is something in it, so that those who wait need none.
     pub(crate) input: Buffer,
     decoder: BodyDecoder,
     /// How much at the front of `input` is data of the body.
     data: usize,
     /// How much behind the data goes with it.
     tail: usize,
-    /// What waits to be written, from `written` on.
-    pub(crate) out: Vec<u8>,
+    /// What waits to be written, from `written` on. Has memory only while there is something.
+    out: Vec<u8>,
     written: usize,
     sink: Sink,
     /// The client waits for `100 Continue`.
@@ -63,11 +64,11 @@ impl H1 {
     pub(crate) fn new(io: Io, worker: &Rc<Worker>) -> Self {
         Self {
             io,
-            input: worker.buffers.take(),
+            input: Buffer::default(),
             decoder: BodyDecoder::new(Framing::None, &worker.settings.limits),
             data: 0,
             tail: 0,
-            out: worker.buffers.take_stage(),
+            out: Vec::new(),
             written: 0,
             sink: Sink::Done,
             expects: false,
@@ -86,14 +87,28 @@ impl H1 {
 
     /// Reads more behind what was read; 0 is the end, or a buffer that is full.
     pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let count = ready!(self.io.poll_fill(context, self.input.room()))?;
-        self.input.filled(count);
-        Poll::Ready(Ok(count))
+        self.worker.buffers.lend(&mut self.input);
+        let read = self.io.poll_fill(context, self.input.room());
+        if let Poll::Ready(Ok(count @ 1..)) = read {
+            self.input.filled(count);
+        } else {
+            self.worker.buffers.reclaim(&mut self.input);
+        }
+        read
+    }
+
+    /// Where to put what is to be written.
+    pub(crate) fn out(&mut self) -> &mut Vec<u8> {
+        if self.out.capacity() == 0 {
+            self.out = self.worker.buffers.take_stage();
+        }
+        &mut self.out
     }
 
     /// A head of `head` bytes has been read: what follows is its body.
     pub(crate) fn begin_body(&mut self, head: usize, framing: Framing, expects: bool, limits: &Limits) {
         self.input.consume(head);
+        self.worker.buffers.reclaim(&mut self.input);
         self.received += head as u64;
         self.decoder = BodyDecoder::new(framing, limits);
         self.data = 0;
@@ -133,7 +148,7 @@ impl H1 {
             if self.input.is_empty() {
                 if self.expects {
                     self.expects = false;
-                    self.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                    self.out().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
                 }
                 if self.written < self.out.len() && self.sink == Sink::Done {
                     // Only an interim response can wait here, and the client waits for it.
@@ -183,6 +198,7 @@ impl H1 {
         if self.out.len() - self.written > STAGED {
             ready!(self.poll_flush(context))?;
         }
+        self.out();
         let mut data = data;
         match &mut self.sink {
             Sink::Done => return Poll::Ready(Err(io::Error::other("more was sent than announced"))),
@@ -256,7 +272,7 @@ impl H1 {
     pub(super) fn end(&mut self, trailers: Option<&Headers>) -> io::Result<()> {
         match self.sink {
             Sink::Done | Sink::UntilClose => {}
-            Sink::Chunked(0) => write_last_chunk(trailers, &mut self.out),
+            Sink::Chunked(0) => write_last_chunk(trailers, self.out()),
             Sink::Length(_) | Sink::Chunked(_) => return Err(io::Error::other("less was sent than announced")),
         }
         self.sink = Sink::Done;
@@ -272,8 +288,10 @@ impl H1 {
             self.sent += count as u64;
             self.written += count;
         }
-        self.out.clear();
-        self.written = 0;
+        if self.out.capacity() > 0 {
+            self.worker.buffers.give_stage(std::mem::take(&mut self.out));
+            self.written = 0;
+        }
         Pin::new(&mut self.io).poll_flush(context)
     }
 

@@ -37,7 +37,7 @@ impl Exchange {
                     // request begins. The rest of a long one is not worth reading.
                     self.keep_alive = false;
                 }
-                let out = &mut channel.out;
+                let out = channel.out();
                 out.reserve(1024);
                 http1::write_response(head, out);
                 match framing {

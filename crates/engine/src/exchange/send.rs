@@ -194,7 +194,7 @@ impl Uploading<'_> {
 fn begin_request(connection: &mut Connection, request: &mut RequestHead, framing: Framing) -> io::Result<()> {
     match &mut connection.channel {
         Channel::H1(channel) => {
-            head::write_request(request, framing, &mut channel.out);
+            head::write_request(request, framing, channel.out());
             channel.begin_sending(framing);
             Ok(())
         }

@@ -230,7 +230,7 @@ async fn refuse_plain<S: Service>(open: &Open, io: Io, peer: Peer, service: &S) 
 async fn refuse<S: Service>(exchange: &mut Exchange, service: &S, refusal: Refusal) {
     let answer = service.refuse(refusal, &exchange.peer);
     let channel = exchange.client.http1();
-    write_answer(&answer, &mut channel.out);
+    write_answer(&answer, channel.out());
     if exchange.flush().await.is_ok() {
         linger(exchange).await;
     }

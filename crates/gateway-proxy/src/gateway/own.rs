@@ -80,11 +80,18 @@ pub(super) fn sign(head: &mut ResponseHead, config: &Config, context: &Context, 
 
 /// Text that does not say so is in UTF-8.
 pub(super) fn name_charset(headers: &mut Headers) {
-    const TEXT: [&str; 6] =
-        ["text/html", "text/plain", "text/xml", "text/vnd.wap.wml", "application/javascript", "application/rss+xml"];
-    let Some(kind) = headers.get_str("content-type").filter(|kind| TEXT.contains(kind)) else { return };
-    let named = format!("{kind}; charset=UTF-8");
-    headers.set("Content-Type", named);
+    const TEXT: [(&str, &str); 6] = [
+        ("text/html", "text/html; charset=UTF-8"),
+        ("text/plain", "text/plain; charset=UTF-8"),
+        ("text/xml", "text/xml; charset=UTF-8"),
+        ("text/vnd.wap.wml", "text/vnd.wap.wml; charset=UTF-8"),
+        ("application/javascript", "application/javascript; charset=UTF-8"),
+        ("application/rss+xml", "application/rss+xml; charset=UTF-8"),
+    ];
+    let Some(kind) = headers.get("content-type") else { return };
+    if let Some((_, named)) = TEXT.iter().find(|(text, _)| text.as_bytes() == kind) {
+        headers.set("Content-Type", named);
+    }
 }
 
 /// Tells which route and service a request met.
