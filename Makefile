@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 help: ## This list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Installs what is needed and absent: a C compiler, Envoy, cargo-deny.
+setup: ## Installs what is needed and absent: a C compiler, Envoy, PostgreSQL and Redis, cargo-deny.
 	@scripts/setup.sh
 
 build: ## Builds the programs (debug).
@@ -20,8 +20,8 @@ run: ## The demo: a mesh of services and a gateway before it, step by step; stay
 	$(CARGO) build --locked --release -p kuma-cp -p kuma-dp -p kumactl -p kuma-tcp-echo -p kong -p demo
 	@target/release/demo
 
-test: ## All tests, with real Envoys.
-	@scripts/setup.sh toolchain envoy
+test: ## All tests, with real Envoys, PostgreSQL and Redis.
+	@scripts/setup.sh toolchain envoy postgres redis
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --workspace
 

@@ -5,6 +5,9 @@
 #   scripts/setup.sh toolchain  what cargo needs: a C compiler, cmake, Rust itself is expected; and what tests of the
 #                               documents use: curl, openssl
 #   scripts/setup.sh envoy      the Envoy that the proxies run, into .tools/envoy/<version>/envoy
+#   scripts/setup.sh postgres   the programs of a PostgreSQL server, 15 or newer, for tests; no server of the system's is
+#                               set up or started for it
+#   scripts/setup.sh redis      those of Redis, for tests; not started either
 #   scripts/setup.sh deny       cargo-deny, into .tools/bin
 #   scripts/setup.sh bench      what the gateway is measured with: nginx, wrk, h2load, valgrind (not by default)
 set -euo pipefail
@@ -66,6 +69,48 @@ envoy() {
   rm -rf "$tmp"
 }
 
+# as_root COMMAND...: what apt did needs no more rights than it had.
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+# The newest PostgreSQL server's major version; nothing when there is none.
+postgres_version() {
+  local initdb newest=
+  for initdb in /usr/lib/postgresql/*/bin/initdb "$(command -v initdb || true)"; do
+    [ -x "$initdb" ] && [ -x "${initdb%/*}/postgres" ] && [ -x "${initdb%/*}/psql" ] || continue
+    newest=$( (echo "$newest"; "$initdb" --version | sed -E 's/[^0-9]*([0-9]+).*/\1/') | sort -n | tail -1)
+  done
+  echo "$newest"
+}
+
+postgres() {
+  local version config=/etc/postgresql-common/createcluster.d/higuma-setup.conf
+  version=$(postgres_version)
+  [ "${version:-0}" -lt 15 ] || return 0
+  # Installing the server would make and start a cluster of the system's, unless it is told not to for the time being.
+  command -v pg_createcluster >/dev/null || apt postgresql-common
+  as_root mkdir -p "${config%/*}"
+  echo 'create_main_cluster = false' | as_root tee "$config" >/dev/null
+  (apt postgresql) || { as_root rm -f "$config"; exit 1; }
+  as_root rm -f "$config"
+  as_root rmdir --ignore-fail-on-non-empty "${config%/*}"
+  version=$(postgres_version)
+  [ "${version:-0}" -ge 15 ] || die "PostgreSQL 15 or newer is needed; this system offers ${version:-none}"
+}
+
+redis() {
+  command -v redis-server >/dev/null && command -v redis-cli >/dev/null && return
+  local policy=/usr/sbin/policy-rc.d own=
+  # Debian starts the service as it installs it, unless a policy forbids that.
+  if command -v apt-get >/dev/null && [ ! -e "$policy" ] && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then
+    own=1
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+  fi
+  (apt redis-server) || { [ -z "$own" ] || as_root rm -f "$policy"; exit 1; }
+  [ -z "$own" ] || as_root rm -f "$policy"
+  [ ! -d /run/systemd/system ] || as_root systemctl disable --quiet redis-server || true
+}
+
 deny() {
   [ "$(.tools/bin/cargo-deny --version 2>/dev/null)" = "cargo-deny $DENY_VERSION" ] && return
   say "building cargo-deny $DENY_VERSION (some minutes, once)"
@@ -83,10 +128,10 @@ bench() {
 }
 
 steps=("$@")
-[ ${#steps[@]} != 0 ] || steps=(toolchain envoy deny)
+[ ${#steps[@]} != 0 ] || steps=(toolchain envoy postgres redis deny)
 for step in "${steps[@]}"; do
   case $step in
-    toolchain | envoy | deny | bench) "$step" ;;
-    *) die "unknown step $step; there are: toolchain envoy deny bench" ;;
+    toolchain | envoy | postgres | redis | deny | bench) "$step" ;;
+    *) die "unknown step $step; there are: toolchain envoy postgres redis deny bench" ;;
   esac
 done
