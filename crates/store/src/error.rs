@@ -41,6 +41,13 @@ pub enum StoreError {
     /// The back end cannot be reached or cannot write; nothing was changed.
     #[error("the store is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The back end went away while the transaction was being committed, and did not come back in time to tell:
+    /// everything was changed, or nothing. Watchers will see which.
+    #[error("the store became unavailable during the commit, which may have taken effect")]
+    InDoubt(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database has not the schema that this version works with.
+    #[error(transparent)]
+    Schema(#[from] SchemaMismatch),
     /// The stored data or its schema is not what this version understands.
     #[error("the store's content is not usable: {0}")]
     Corrupt(String),
@@ -67,4 +74,31 @@ pub enum TooLarge {
         /// How many it may have.
         limit: usize,
     },
+}
+
+/// How the schema of a database differs from what this version works with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaMismatch {
+    /// There is none yet.
+    #[error("the database has no schema yet; run the migrations")]
+    Absent,
+    /// It is that of an earlier version.
+    #[error("the database has schema version {found}, this program needs version {known}; run the migrations")]
+    Older {
+        /// The database's version.
+        found: u32,
+        /// This program's version.
+        known: u32,
+    },
+    /// It is that of a later version.
+    #[error("the database has schema version {found}, this program understands up to {known}; use a later program")]
+    Newer {
+        /// The database's version.
+        found: u32,
+        /// This program's version.
+        known: u32,
+    },
+    /// There are tables of the store's names that no version made.
+    #[error("the database has tables of the store's names that are another program's; use another database or schema")]
+    Foreign,
 }

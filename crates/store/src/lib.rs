@@ -23,7 +23,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 pub use counter::Increment;
-pub use error::{StoreError, TooLarge};
+pub use error::{SchemaMismatch, StoreError, TooLarge};
 pub use leadership::Leadership;
 pub use query::{Page, Query};
 pub use record::{Change, Committed, Content, Draft, Key, Op, Record, Revision};
