@@ -9,7 +9,6 @@ mod parse;
 use std::fmt;
 
 pub use eval::Captured;
-pub(crate) use eval::groups;
 pub use field::Field;
 
 use crate::pattern::Pattern;

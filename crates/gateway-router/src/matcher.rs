@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::expression::{Captured, Expression, Ip, groups};
+use crate::expression::{Captured, Expression, Ip};
 use crate::pattern::Pattern;
 use crate::place::{HostKey, Label, Place, Spot};
 use crate::rank::{self, Paths, Rank};
@@ -99,16 +99,10 @@ impl<T> Matcher<T> {
                         true
                     }
                     Some(at) => {
-                        let Some(regex) = fields.regexes[at].for_text(request.path) else { return false };
-                        if regex.captures_len() == 1 {
-                            let Some(found) = regex.find(request.path) else { return false };
-                            captured.path = Some(found.len());
-                            captured.groups.clear();
-                            return true;
-                        }
-                        let Some(found) = regex.captures(request.path) else { return false };
-                        captured.path = found.get(0).map(|whole| whole.len());
-                        captured.groups = groups(regex, &found);
+                        let Some(length) = fields.regexes[at].find(request.path, &mut captured.groups) else {
+                            return false;
+                        };
+                        captured.path = Some(length);
                         true
                     }
                 }

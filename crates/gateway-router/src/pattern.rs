@@ -1,10 +1,14 @@
-//! Regular expressions of routes: read when a route is, compiled when a request first needs them.
+//! Regular expressions of routes: read when a route is, compiled when a request needs that.
+
+mod program;
 
 use std::sync::OnceLock;
 
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
+
+use program::{Outcome, Program, Slots};
 
 /// Largest compiled regular expression, in bytes.
 const SIZE_LIMIT: usize = 1 << 20;
@@ -14,15 +18,23 @@ const CHEAP: usize = 4000;
 
 /// A regular expression on bytes. `(?<name>…)` names a group.
 ///
-/// Compiling costs a thousand times what reading does, and of ten thousand routes most are not asked for long.
+/// Compiling costs what twenty requests do, and takes more memory than the rest of a route, while most expressions of
+/// routes do not need it: they are run as they were read. Only where that turns out to take long, or something is
+/// wanted that it cannot do, a compiled expression takes its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     text: Box<str>,
     head: Box<[u8]>,
     /// A text that is in everything that matches, if the head does not tell as much.
     inner: Option<Box<[u8]>>,
+    /// The names of the groups from 1 on.
+    names: Box<[Option<Box<str>>]>,
+    program: Option<Program>,
     regex: OnceLock<Option<Regex>>,
 }
+
+/// The groups of a match by number, from 1, and those with names by name.
+pub(crate) type Groups = Vec<(Box<str>, Box<str>)>;
 
 impl Pattern {
     /// Reads it; the error says what is wrong in words for a user.
@@ -38,7 +50,10 @@ impl Pattern {
             literal_head(&hir, &mut head);
         }
         let inner = inner_literal(&hir).filter(|inner| memchr::memmem::find(&head, inner).is_none()).map(Box::from);
-        Ok(Self { text: text.into(), head: head.into(), inner, regex })
+        let mut names = Vec::new();
+        group_names(&hir, &mut names);
+        let program = Program::new(&hir, names.len());
+        Ok(Self { text: text.into(), head: head.into(), inner, names: names.into(), program, regex })
     }
 
     /// What everything that matches begins with; empty if it may match further inside.
@@ -46,20 +61,90 @@ impl Pattern {
         &self.head
     }
 
-    /// The compiled expression, unless nothing in `text` can match it anyway.
-    pub(crate) fn for_text(&self, text: &[u8]) -> Option<&Regex> {
-        if !text.starts_with(&self.head) {
+    /// How long its first match in `text` is. The match's groups are put in place of those that are in `groups`.
+    pub(crate) fn find(&self, text: &[u8], groups: &mut Groups) -> Option<usize> {
+        if !self.may_match(text) {
             return None;
         }
-        if self.inner.as_ref().is_some_and(|inner| memchr::memmem::find(text, inner).is_none()) {
-            return None;
+        let mut slots = Slots::new();
+        if let Some(program) = self.program.as_ref().filter(|_| self.regex.get().is_none()) {
+            match program.search(text, &mut slots) {
+                Outcome::Match(start, end) => {
+                    self.note(groups, |group| {
+                        let (start, end) = (slots[2 * group], slots[2 * group + 1]);
+                        (end != usize::MAX).then(|| &text[start..end])
+                    });
+                    return Some(end - start);
+                }
+                Outcome::None => return None,
+                Outcome::Undecided => {}
+            }
         }
+        let regex = self.compiled()?;
+        if self.names.is_empty() {
+            let found = regex.find(text)?;
+            groups.clear();
+            return Some(found.len());
+        }
+        let found = regex.captures(text)?;
+        self.note(groups, |group| found.get(group + 1).map(|group| group.as_bytes()));
+        found.get(0).map(|whole| whole.len())
+    }
+
+    pub(crate) fn is_match(&self, text: &[u8]) -> bool {
+        if !self.may_match(text) {
+            return false;
+        }
+        if let Some(program) = self.program.as_ref().filter(|_| self.regex.get().is_none()) {
+            match program.search(text, &mut Slots::new()) {
+                Outcome::Match(..) => return true,
+                Outcome::None => return false,
+                Outcome::Undecided => {}
+            }
+        }
+        self.compiled().is_some_and(|regex| regex.is_match(text))
+    }
+
+    /// Whether what is known of all matches may be in `text`.
+    fn may_match(&self, text: &[u8]) -> bool {
+        text.starts_with(&self.head)
+            && self.inner.as_ref().is_none_or(|inner| memchr::memmem::find(text, inner).is_some())
+    }
+
+    fn compiled(&self) -> Option<&Regex> {
         // What was not compiled when it was read is too small for the limit, the only thing that could be wrong now.
         self.regex.get_or_init(|| compile(&self.text).ok()).as_ref()
     }
 
-    pub(crate) fn is_match(&self, text: &[u8]) -> bool {
-        self.for_text(text).is_some_and(|regex| regex.is_match(text))
+    fn note<'t>(&self, groups: &mut Groups, group: impl Fn(usize) -> Option<&'t [u8]>) {
+        groups.clear();
+        for (number, name) in self.names.iter().enumerate() {
+            let Some(text) = group(number) else { continue };
+            let text = String::from_utf8_lossy(text);
+            groups.push(((number + 1).to_string().into(), text.as_ref().into()));
+            if let Some(name) = name {
+                groups.push((name.clone(), text.into()));
+            }
+        }
+    }
+}
+
+fn group_names(hir: &Hir, names: &mut Vec<Option<Box<str>>>) {
+    match hir.kind() {
+        HirKind::Capture(capture) => {
+            let number = capture.index as usize;
+            // Groups that can take no part in a match are not there any more, but have kept their numbers.
+            if names.len() < number {
+                names.resize(number, None);
+            }
+            names[number - 1].clone_from(&capture.name);
+            group_names(&capture.sub, names);
+        }
+        HirKind::Repetition(repetition) => group_names(&repetition.sub, names),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().for_each(|part| group_names(part, names));
+        }
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => {}
     }
 }
 

@@ -94,10 +94,8 @@ impl Predicate {
             Test::Contains(text) => memchr::memmem::find(&value, text.as_bytes()).is_some(),
             Test::Regex(regex) if !is_path => regex.is_match(&value),
             Test::Regex(regex) => {
-                let Some(regex) = regex.for_text(&value) else { return false };
-                let Some(found) = regex.captures(&value) else { return false };
-                captured.path = found.get(0).map(|whole| whole.len());
-                captured.groups = groups(regex, &found);
+                let Some(length) = regex.find(&value, &mut captured.groups) else { return false };
+                captured.path = Some(length);
                 true
             }
             Test::Number(..) | Test::Address(..) => false,
@@ -119,20 +117,6 @@ impl Predicate {
     fn address(&self, ip: IpAddr) -> bool {
         matches!(&self.test, Test::Address(network, wanted) if network.contains(ip) == *wanted)
     }
-}
-
-/// The groups of a match by number, from 1, and those with names by name.
-pub(crate) fn groups(regex: &regex::bytes::Regex, found: &regex::bytes::Captures<'_>) -> Vec<(Box<str>, Box<str>)> {
-    let mut groups = Vec::new();
-    for (number, name) in regex.capture_names().enumerate().skip(1) {
-        let Some(text) = found.get(number) else { continue };
-        let text = String::from_utf8_lossy(text.as_bytes());
-        groups.push((number.to_string().into(), text.as_ref().into()));
-        if let Some(name) = name {
-            groups.push((name.into(), text.into()));
-        }
-    }
-    groups
 }
 
 /// What is between the first slash and the last, if the path ends in one.
