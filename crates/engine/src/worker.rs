@@ -1,12 +1,13 @@
 //! Workers: threads that accept connections and serve them, sharing nothing.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
@@ -361,6 +362,9 @@ pub struct Worker {
     draining: Cell<bool>,
     /// Ticks since the start: a clock that costs nothing to read.
     ticks: Cell<u64>,
+    /// The timeouts of [`Settings`] in ticks.
+    head_ticks: u64,
+    idle_ticks: u64,
     connections: RefCell<Slab<Rc<ConnectionState>>>,
     emptied: Notify,
 }
@@ -373,7 +377,12 @@ pub(crate) struct ConnectionState {
     idle: Cell<bool>,
     /// The tick at which it is closed.
     deadline: Cell<u64>,
+    /// The tick at which it gives back what only requests need.
+    rest: Cell<u64>,
+    /// Whether that tick has come.
+    rested: Cell<bool>,
     task: RefCell<Option<AbortHandle>>,
+    waker: OnceCell<Waker>,
     /// Told when the worker drains; only HTTP/2 listens.
     pub(crate) drain: Notify,
 }
@@ -386,6 +395,8 @@ impl Worker {
             buffers: Buffers::default(),
             heads: Heads::default(),
             pools: Pools::new(settings.pool),
+            head_ticks: ticks(settings.head_timeout),
+            idle_ticks: ticks(settings.idle_timeout),
             settings,
             counters,
             draining: Cell::new(false),
@@ -423,8 +434,11 @@ impl Worker {
         let state = Rc::new(ConnectionState {
             key: entry.key(),
             idle: Cell::new(true),
-            deadline: Cell::new(self.ticks_after(self.settings.head_timeout)),
+            deadline: Cell::new(self.tick_after(self.head_ticks)),
+            rest: Cell::new(u64::MAX),
+            rested: Cell::new(false),
             task: RefCell::default(),
+            waker: OnceCell::new(),
             drain: Notify::new(),
         });
         entry.insert(Rc::clone(&state));
@@ -434,10 +448,10 @@ impl Worker {
         *state.task.borrow_mut() = Some(task.abort_handle());
     }
 
-    fn ticks_after(&self, time: Duration) -> u64 {
-        let ticks = time.as_millis().div_ceil(TICK.as_millis());
+    /// The tick in which so many whole ticks have passed.
+    fn tick_after(&self, ticks: u64) -> u64 {
         // One more, as the current tick has begun already.
-        self.ticks.get().saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX)).saturating_add(1)
+        self.ticks.get().saturating_add(ticks).saturating_add(1)
     }
 
     fn tick(&self) {
@@ -446,6 +460,8 @@ impl Worker {
         for (_, state) in self.connections.borrow().iter() {
             if state.deadline.get() <= now {
                 state.abort();
+            } else if state.rest.get() <= now {
+                state.lay_to_rest();
             }
         }
         self.pools.tick(now, TICK);
@@ -476,6 +492,11 @@ impl Worker {
     }
 }
 
+/// How many ticks a time takes, rounded up.
+fn ticks(time: Duration) -> u64 {
+    u64::try_from(time.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX)
+}
+
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker").field("index", &self.index).finish_non_exhaustive()
@@ -483,6 +504,14 @@ impl fmt::Debug for Worker {
 }
 
 impl ConnectionState {
+    fn lay_to_rest(&self) {
+        self.rest.set(u64::MAX);
+        self.rested.set(true);
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+
     fn abort(&self) {
         if let Some(task) = &*self.task.borrow() {
             task.abort();
@@ -500,24 +529,39 @@ impl Open {
     /// No request is on its way: the connection may be closed at any time, and is after the idle timeout.
     pub(crate) fn idle(&self) {
         self.state.idle.set(true);
-        self.state.deadline.set(self.worker.ticks_after(self.worker.settings.idle_timeout));
+        self.state.deadline.set(self.worker.tick_after(self.worker.idle_ticks));
+        self.state.rest.set(self.worker.tick_after(0));
+        self.state.rested.set(false);
+    }
+
+    /// Ready once the connection has been idle long enough to give back what only requests need. To be called by the
+    /// connection's own task.
+    pub(crate) fn poll_rest(&self, context: &Context<'_>) -> Poll<()> {
+        if self.state.rested.take() {
+            return Poll::Ready(());
+        }
+        // A task has one waker for all its life.
+        self.state.waker.get_or_init(|| context.waker().clone());
+        Poll::Pending
     }
 
     /// No request is on its way on a connection that hears of draining: it is closed after the idle timeout.
     pub(crate) fn rest(&self) {
         self.state.idle.set(false);
-        self.state.deadline.set(self.worker.ticks_after(self.worker.settings.idle_timeout));
+        self.state.deadline.set(self.worker.tick_after(self.worker.idle_ticks));
     }
 
     /// A head has begun to arrive.
     pub(crate) fn head(&self) {
         self.state.idle.set(false);
-        self.state.deadline.set(self.worker.ticks_after(self.worker.settings.head_timeout));
+        self.state.rest.set(u64::MAX);
+        self.state.deadline.set(self.worker.tick_after(self.worker.head_ticks));
     }
 
     /// A request is being served: it has timeouts of its own.
     pub(crate) fn busy(&self) {
         self.state.idle.set(false);
+        self.state.rest.set(u64::MAX);
         self.state.deadline.set(u64::MAX);
     }
 }

@@ -72,7 +72,7 @@ async fn serve_http1<S: Service>(
     // A TLS handshake may have read the first request along with its own last message.
     let mut look_first = !io.is_plain();
     loop {
-        // No buffer is held here: most connections spend most of their time at this place.
+        // Nothing that only requests need is held here: most connections spend most of their time at this place.
         if !std::mem::take(&mut look_first) && poll_fn(|context| io.poll_readable(context)).await.is_err() {
             return Served::Closed;
         }
@@ -82,11 +82,10 @@ async fn serve_http1<S: Service>(
             None => return Served::Closed,
         };
         prior_knowledge &= requests == 0;
-        open.idle();
     }
 }
 
-/// Serves requests as long as they come without waiting; the connection if more may come.
+/// Serves requests as long as they come without much of a pause; the connection if more may come.
 async fn serve_some<S: Service>(
     open: &Open,
     io: Io,
@@ -133,6 +132,7 @@ async fn serve_some<S: Service>(
             }
             break false;
         }
+        open.idle();
     };
     match exchange.into_client() {
         Channel::H1(channel) if keep => Some((channel.into_io(), Vec::new())),
@@ -152,7 +152,7 @@ impl Drop for Busy<'_> {
 enum Head {
     /// The exchange has a new request.
     Request,
-    /// Nothing has come yet.
+    /// Nothing has come for a while.
     Nothing,
     /// The client has closed.
     End,
@@ -189,9 +189,9 @@ async fn read_head(open: &Open, exchange: &mut Exchange, prior_knowledge: bool) 
             }
         }
         let read = poll_fn(|context| match channel.poll_read(context) {
-            Poll::Pending if !begun => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
             Poll::Ready(read) => Poll::Ready(Some(read)),
+            Poll::Pending if begun => Poll::Pending,
+            Poll::Pending => open.poll_rest(context).map(|()| None),
         });
         match read.await {
             None => return Ok(Head::Nothing),

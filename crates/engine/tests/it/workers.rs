@@ -72,6 +72,22 @@ async fn connections_beyond_the_limit_are_closed() {
 }
 
 #[tokio::test]
+async fn a_connection_that_had_a_rest_serves_on() {
+    let settings = Settings { head_timeout: Duration::from_millis(700), ..Options::default().settings };
+    let proxy = Proxy::start_with(nowhere().await, Options { settings, ..Options::default() }).await;
+    let mut kept = proxy.connect().await;
+    assert_eq!(kept.get("/hello").await.text(), "hello");
+    // Closed later than an idle connection goes to rest.
+    let mut slow = proxy.connect().await;
+    slow.send("GET /hel").await;
+    assert!(slow.rest().await.is_empty());
+    for _ in 0..2 {
+        assert_eq!(kept.get("/hello").await.text(), "hello");
+    }
+    assert_eq!((proxy.workers.counters().active, proxy.workers.counters().requests), (1, 3));
+}
+
+#[tokio::test]
 async fn shutdown_closes_idle_connections_and_finishes_requests() {
     let (got, mut arrived) = mpsc::channel(1);
     let (answer, may_answer) = tokio::sync::watch::channel(false);
