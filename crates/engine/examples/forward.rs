@@ -38,7 +38,7 @@ impl Forward {
         let mut request = std::mem::take(&mut exchange.request);
         request.headers.append("X-Forwarded-For", exchange.peer.ip_text());
         let mut connection = exchange.connect(&self.endpoint, self.timeouts.connect).await?;
-        let responded = exchange.send(&mut connection, &mut request, Upload::Client, &self.timeouts).await;
+        let responded = exchange.send(&mut connection, &request, Upload::Client, &self.timeouts).await;
         exchange.request = request;
         exchange.relay(connection, responded?, None, &self.timeouts).await
     }

@@ -5,7 +5,9 @@ use std::io;
 use std::time::Duration;
 
 use crate::channel::BodyError;
-use crate::http1::BadResponse;
+use crate::headers::Names;
+use crate::http1::{self, BadResponse};
+use crate::message::{Method, RequestHead};
 
 /// How long an upstream may take.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +24,40 @@ impl Default for Timeouts {
     fn default() -> Self {
         let minute = Duration::from_secs(60);
         Self { connect: minute, write: minute, read: minute }
+    }
+}
+
+/// The head of a request on its way up. It is asked to write itself once an attempt, straight into what is sent.
+pub trait Outgoing {
+    /// The method.
+    fn method(&self) -> &Method;
+
+    /// Appends the target.
+    fn write_target(&self, out: &mut Vec<u8>);
+
+    /// Appends the fields as lines: among them `Host`, `Connection`, `length` as the only `Content-Length`, and an
+    /// `Upgrade` that asks for another protocol. `Transfer-Encoding` is the engine's, and `Expect` has been answered.
+    fn write_fields(&self, length: Option<u64>, out: &mut Vec<u8>);
+}
+
+impl Outgoing for RequestHead {
+    fn method(&self) -> &Method {
+        &self.method
+    }
+
+    fn write_target(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.target);
+    }
+
+    /// As they are; [`Outgoing`]'s own come last.
+    fn write_fields(&self, length: Option<u64>, out: &mut Vec<u8>) {
+        const OWN: Names = Names::new(&["Connection", "Content-Length", "Expect", "Keep-Alive", "Transfer-Encoding"]);
+        self.headers.write_without(&OWN, out);
+        let connection = if self.headers.contains("upgrade") { "keep-alive, Upgrade" } else { "keep-alive" };
+        http1::write_field("Connection", connection, out);
+        if let Some(length) = length {
+            http1::write_length(length, out);
+        }
     }
 }
 
@@ -101,7 +137,7 @@ impl ForwardError {
         match error {
             BodyError::Io(error) => Self::io(stage, error),
             BodyError::Timeout => Self::new(stage, Kind::Timeout, None),
-            BodyError::Malformed(crate::http1::BadBody::Truncated) => Self::new(stage, Kind::Closed, None),
+            BodyError::Malformed(http1::BadBody::Truncated) => Self::new(stage, Kind::Closed, None),
             error => Self::new(stage, Kind::BadMessage, Some(io::Error::other(error))),
         }
     }

@@ -94,6 +94,9 @@ impl Names {
     }
 }
 
+/// No names.
+const NONE: Names = Names::new(&[]);
+
 /// Header fields in order. Names are compared without regard to ASCII case.
 ///
 /// Whoever adds fields answers for what they contain: a name must be a token and a value must be free of CR, LF and
@@ -130,11 +133,13 @@ impl Headers {
     }
 
     /// The first value of `name`.
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.position(name).map(|at| self.fields[at].value.of(&self.bytes))
     }
 
     /// The first value of `name` if it is UTF-8.
+    #[inline]
     pub fn get_str(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(|value| std::str::from_utf8(value).ok())
     }
@@ -150,6 +155,7 @@ impl Headers {
     }
 
     /// Whether there is a field `name`.
+    #[inline]
     pub fn contains(&self, name: &str) -> bool {
         self.position(name).is_some()
     }
@@ -160,24 +166,36 @@ impl Headers {
     }
 
     /// Adds a field at the end.
+    #[inline]
     pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) {
-        self.append_bytes(name.as_bytes(), value.as_ref());
+        self.push(Kind::of(name.as_bytes()), name.as_bytes(), value.as_ref());
     }
 
     /// Adds a field at the end.
     pub fn append_bytes(&mut self, name: &[u8], value: &[u8]) {
-        let kind = Kind::of(name);
+        self.push(Kind::of(name), name, value);
+    }
+
+    fn push(&mut self, kind: Kind, name: &[u8], value: &[u8]) {
         if self.fields.capacity() == 0 {
             self.begin();
         }
         // Stored as the line it will be on the wire, so that writing it is one copy.
+        let start = self.bytes.len();
         self.bytes.reserve(name.len() + value.len() + 4);
-        let name = self.store(name);
+        self.bytes.extend_from_slice(name);
         self.bytes.extend_from_slice(b": ");
-        let value = self.store(value);
+        self.bytes.extend_from_slice(value);
         self.bytes.extend_from_slice(b"\r\n");
+        let end = u32::try_from(self.bytes.len()).expect("heads are limited far below 4 GiB");
+        let (start, name, value) = (start as u32, name.len() as u32, value.len() as u32);
         self.kinds |= kind.bit();
-        self.fields.push(Field { name, value, kind, line: true });
+        self.fields.push(Field {
+            name: Span { start, len: name },
+            value: Span { start: end - 2 - value, len: value },
+            kind,
+            line: true,
+        });
     }
 
     /// Takes memory for a few fields, so that it need not grow with each of them.
@@ -214,10 +232,18 @@ impl Headers {
 
     /// Writes every field as a line `name: value` with its line end, without the empty line after the last.
     pub fn write_to(&self, out: &mut Vec<u8>) {
+        self.write_without(&NONE, out);
+    }
+
+    /// The same without the fields with one of these names.
+    pub fn write_without(&self, names: &Names, out: &mut Vec<u8>) {
         // Neighbours in the buffer that are lines already are copied together.
         let mut run = 0..0;
         for field in &self.fields {
             let start = field.name.start as usize;
+            if names.may_contain(field.kind) && names.compare(field.name.of(&self.bytes)) {
+                continue;
+            }
             if field.line && start == run.end {
                 run.end = field.value.end() + 2;
                 continue;
@@ -268,16 +294,21 @@ impl Headers {
     }
 
     /// Makes `value` the only one of `name`: in the place of the first, or at the end.
+    #[inline]
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) {
-        let Some(first) = self.position(name) else {
-            return self.append(name, value);
-        };
-        let value = self.store(value.as_ref());
-        self.fields[first].value = value;
-        self.fields[first].line = false;
-        let bytes = &self.bytes;
-        let name = name.as_bytes();
-        let kind = Kind::of(name);
+        let kind = Kind::of(name.as_bytes());
+        match self.position(name) {
+            Some(first) => self.set_at(first, name.as_bytes(), value.as_ref()),
+            None => self.push(kind, name.as_bytes(), value.as_ref()),
+        }
+    }
+
+    /// Makes `value` the only one of `name`, the first of which is at `first`.
+    fn set_at(&mut self, first: usize, name: &[u8], value: &[u8]) {
+        let value = self.store(value);
+        let field = &mut self.fields[first];
+        (field.value, field.line) = (value, false);
+        let (bytes, kind) = (&self.bytes, field.kind);
         let mut at = 0;
         self.fields.retain(|field| {
             at += 1;
@@ -286,13 +317,13 @@ impl Headers {
     }
 
     /// Removes every field `name`; whether there was one.
+    #[inline]
     pub fn remove(&mut self, name: &str) -> bool {
-        if self.kinds & Kind::of(name.as_bytes()).bit() == 0 {
-            return false;
+        let found = self.contains(name);
+        if found {
+            self.retain(|field, _| !is_same(field, name.as_bytes()));
         }
-        let before = self.fields.len();
-        self.retain(|field, _| !is_same(field, name.as_bytes()));
-        self.fields.len() != before
+        found
     }
 
     /// Whether there may be a field with one of these names: no is certain, and nearly free.
@@ -330,12 +361,14 @@ impl Headers {
             && self.fields.iter().any(|field| field.kind == kind && is_same(field.name.of(&self.bytes), name))
     }
 
+    /// Usually nothing is looked for: that there is none is told where this is called, by a number known there.
+    #[inline]
     fn position(&self, name: &str) -> Option<usize> {
-        let name = name.as_bytes();
-        let kind = Kind::of(name);
-        if self.kinds & kind.bit() == 0 {
-            return None;
-        }
+        let kind = Kind::of(name.as_bytes());
+        if self.kinds & kind.bit() == 0 { None } else { self.find(kind, name.as_bytes()) }
+    }
+
+    fn find(&self, kind: Kind, name: &[u8]) -> Option<usize> {
         self.fields.iter().position(|field| field.kind == kind && is_same(field.name.of(&self.bytes), name))
     }
 

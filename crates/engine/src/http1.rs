@@ -17,6 +17,7 @@ mod error;
 mod fields;
 mod request;
 mod response;
+mod scan;
 mod target;
 
 pub use body::{BodyDecoder, Step};
@@ -26,6 +27,7 @@ pub use encode::{
     write_request, write_response,
 };
 pub use error::{BadBody, BadRequest, BadResponse};
+pub(crate) use fields::read_fields;
 pub use request::{ParsedRequest, parse_request};
 pub use response::{ParsedResponse, parse_response};
 

@@ -1,35 +1,18 @@
 //! The headers between the hops: what is taken away, and what the gateway tells upstream and client.
 
-use std::net::IpAddr;
+use std::borrow::Cow;
 
+use engine::forward::Outgoing;
 use engine::headers::{Headers, Names};
-use engine::message::Version;
+use engine::http1::{write_field, write_length};
+use engine::message::{Method, Version};
 use engine::peer::Peer;
-use smallvec::SmallVec;
 
 use crate::pdk::{Context, Trust};
 use crate::settings::Settings;
 
-/// Fields that concern one connection only; framing is the engine's.
-const HOP_BY_HOP: Names =
-    Names::new(&["Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "TE", "Proxy"]);
-
-/// The same in responses.
+/// Fields of responses that concern one connection only; framing is the engine's.
 const HOP_BY_HOP_OF_RESPONSE: Names = Names::new(&["Connection", "Keep-Alive", "Proxy-Connection"]);
-
-/// Removes what concerns only the connection it arrived on, and everything `Connection` names.
-pub(crate) fn strip_hop_by_hop(headers: &mut Headers) {
-    let named = headers
-        .get_str("connection")
-        .filter(|value| !["keep-alive", "close", "upgrade"].iter().any(|usual| value.eq_ignore_ascii_case(usual)))
-        .map(str::to_owned);
-    headers.remove_any(&HOP_BY_HOP);
-    if let Some(named) = named {
-        for name in named.split(',').map(str::trim).filter(|name| !is_framing(name)) {
-            headers.remove(name);
-        }
-    }
-}
 
 /// Whether a field that can be there only once is there twice: such a request is refused, as it means one thing to us
 /// and may mean another to the upstream. `Host` and framing are the codec's.
@@ -62,20 +45,19 @@ pub(crate) fn strip_hop_by_hop_of_response(headers: &mut Headers, upgrade: bool)
     }
 }
 
-/// A length stays, whatever `Connection` says: the body must remain framed. And `Host` is ours.
-fn is_framing(name: &str) -> bool {
-    name.is_empty() || name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("host")
-}
-
 /// All values of a field as one list.
 pub(crate) fn list(headers: &Headers, name: &str) -> Vec<u8> {
+    if !headers.contains(name) {
+        return Vec::new();
+    }
     headers.get_all(name).collect::<Vec<_>>().join(b", ".as_slice())
 }
 
-/// What the gateway says itself in a request.
-const TOLD: Names = Names::new(&[
-    "Via",
+/// Fields of a request that go no further: what concerns one connection only, and what the gateway says itself.
+const SETTLED: Names = Names::new(&[
     "Host",
+    "Connection",
+    "Content-Length",
     "X-Forwarded-For",
     "X-Forwarded-Proto",
     "X-Forwarded-Host",
@@ -84,121 +66,153 @@ const TOLD: Names = Names::new(&[
     "X-Forwarded-Prefix",
     "X-Real-IP",
     "X-Kong-Request-Id",
-    "Content-Length",
+    "Via",
+    "TE",
+    "Proxy",
+    "Expect",
+    "Upgrade",
+    "Keep-Alive",
+    "Proxy-Connection",
+    "Transfer-Encoding",
 ]);
 
-/// What the upstream is told of the request besides what the client said, and before that: `Via`, `Host`,
-/// `X-Forwarded-*`, `X-Real-IP` and `X-Kong-Request-Id`. `prefix` is the part of the path that was stripped.
-pub(crate) fn tell_upstream(
-    context: &mut Context,
-    settings: &Settings,
-    peer: &Peer,
-    host: &[u8],
-    prefix: Option<&[u8]>,
-) {
-    let mut ip = IpText::default();
-    let client_ip =
-        if context.client.ip == peer.ip() { peer.ip_text().as_bytes() } else { ip.write(context.client.ip) };
-    let trusted = context.client.trust == Trust::Trusted;
+/// A request as its upstream gets it: before what the client said stands what the gateway says of it, `Via`, `Host`,
+/// `X-Forwarded-*`, `X-Real-IP` and `X-Kong-Request-Id`.
+pub(crate) struct Forwarded<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) settings: &'a Settings,
+    pub(crate) peer: &'a Peer,
+    pub(crate) host: &'a [u8],
+    /// The part of the path that was stripped.
+    pub(crate) prefix: Option<&'a [u8]>,
+    /// Whether WebSocket is asked for.
+    pub(crate) upgrade: bool,
+}
 
-    // Read before anything is taken away; a trusted proxy's words stay.
-    type Text = SmallVec<[u8; 64]>;
-    let said = |name| {
-        let value = if trusted { context.request.headers.get(name) } else { None };
-        value.filter(|value| !value.is_empty()).map(Text::from_slice)
+impl Outgoing for Forwarded<'_> {
+    fn method(&self) -> &Method {
+        &self.context.request.method
+    }
+
+    fn write_target(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.context.target.path);
+        out.extend_from_slice(&self.context.target.query);
+    }
+
+    fn write_fields(&self, length: Option<u64>, out: &mut Vec<u8>) {
+        let context = self.context;
+        let said = &without_named(&context.request.headers);
+        if self.settings.headers.server_tokens {
+            out.extend_from_slice(b"Via: ");
+            for part in hops(&list(said, "via"), context.request.version, context.node.version) {
+                out.extend_from_slice(part);
+            }
+            out.extend_from_slice(b"\r\n");
+        } else if said.contains("via") {
+            write_field("Via", list(said, "via"), out);
+        }
+        write_field("Host", self.host, out);
+        write_field("Connection", if self.upgrade { "keep-alive, Upgrade" } else { "keep-alive" }, out);
+        self.write_origin(said, out);
+        if self.settings.request_id_upstream {
+            write_field("X-Kong-Request-Id", context.id.as_str(), out);
+        }
+        if let Some(length) = length {
+            write_length(length, out);
+        }
+        said.write_without(&SETTLED, out);
+        if self.upgrade {
+            write_field("Upgrade", "websocket", out);
+        }
+    }
+}
+
+impl Forwarded<'_> {
+    /// Where the request came from. What a trusted proxy says of that stays.
+    fn write_origin(&self, said: &Headers, out: &mut Vec<u8>) {
+        let Context { client, request, .. } = self.context;
+        let trusted = |name| {
+            let value = if client.trust == Trust::Trusted { request.headers.get(name) } else { None };
+            value.filter(|value| !value.is_empty())
+        };
+        out.extend_from_slice(b"X-Forwarded-For: ");
+        if said.contains("x-forwarded-for") {
+            out.extend_from_slice(&list(said, "x-forwarded-for"));
+            out.extend_from_slice(b", ");
+            out.extend_from_slice(self.peer.ip_text().as_bytes());
+        } else {
+            self.write_client(out);
+        }
+        let scheme: &[u8] = if client.tls.is_some() { b"https" } else { b"http" };
+        out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
+        out.extend_from_slice(trusted("x-forwarded-proto").unwrap_or(scheme));
+        out.extend_from_slice(b"\r\nX-Forwarded-Host: ");
+        match trusted("x-forwarded-host") {
+            Some(host) => out.extend_from_slice(host),
+            None => {
+                let start = out.len();
+                out.extend_from_slice(self.context.forwarded_host_bytes());
+                out[start..].make_ascii_lowercase();
+            }
+        }
+        out.extend_from_slice(b"\r\nX-Forwarded-Port: ");
+        match trusted("x-forwarded-port") {
+            Some(port) => out.extend_from_slice(port),
+            None => out.extend_from_slice(itoa::Buffer::new().format(client.local.port()).as_bytes()),
+        }
+        out.extend_from_slice(b"\r\nX-Forwarded-Path: ");
+        out.extend_from_slice(trusted("x-forwarded-path").unwrap_or(request.path()));
+        if let Some(prefix) = trusted("x-forwarded-prefix").or(self.prefix.filter(|prefix| *prefix != b"/")) {
+            out.extend_from_slice(b"\r\nX-Forwarded-Prefix: ");
+            out.extend_from_slice(prefix);
+        }
+        out.extend_from_slice(b"\r\nX-Real-IP: ");
+        self.write_client(out);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn write_client(&self, out: &mut Vec<u8>) {
+        let ip = self.context.client.ip;
+        if ip == self.peer.ip() {
+            out.extend_from_slice(self.peer.ip_text().as_bytes());
+        } else {
+            out.extend_from_slice(ip.to_string().as_bytes());
+        }
+    }
+}
+
+/// The fields without those that `Connection` names. A length stays whatever it says, as the body must remain framed,
+/// and so does `Host`.
+fn without_named(headers: &Headers) -> Cow<'_, Headers> {
+    let usual = |value: &&str| ["keep-alive", "close", "upgrade"].iter().any(|usual| value.eq_ignore_ascii_case(usual));
+    let Some(named) = headers.get_str("connection").filter(|value| !usual(value)) else {
+        return Cow::Borrowed(headers);
     };
-    let (proto, port) = (said("x-forwarded-proto"), said("x-forwarded-port"));
-    let (said_path, said_prefix) = (said("x-forwarded-path"), said("x-forwarded-prefix"));
-    let forwarded_host = said("x-forwarded-host").unwrap_or_else(|| {
-        let mut host = Text::from_slice(context.forwarded_host_bytes());
-        host.make_ascii_lowercase();
-        host
-    });
-    let path = said_path.unwrap_or_else(|| Text::from_slice(context.request.path()));
-    let scheme = if context.client.tls.is_some() { "https" } else { "http" };
-    let local_port = context.client.local.port();
-
-    strip_hop_by_hop(&mut context.request.headers);
-    let headers = &mut context.request.headers;
-    let earlier = |name| if headers.contains(name) { list(headers, name) } else { Vec::new() };
-    let (via, forwarded_for) = (earlier("via"), earlier("x-forwarded-for"));
-    let length = headers.get("content-length").map(SmallVec::<[u8; 20]>::from_slice);
-    headers.remove_any(&TOLD);
-
-    let before = headers.len();
-    if settings.headers.server_tokens {
-        add_hop(headers, &via, context.request.version, context.node.version);
-    } else if !via.is_empty() {
-        headers.append("Via", via);
+    let stays = |name: &str| {
+        name.is_empty() || name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("host")
+    };
+    let mut left = headers.clone();
+    for name in named.split(',').map(str::trim).filter(|name| !stays(name)) {
+        left.remove(name);
     }
-    headers.append("Host", host);
-    headers.append("Connection", "keep-alive");
-    if forwarded_for.is_empty() {
-        headers.append("X-Forwarded-For", client_ip);
-    } else {
-        let mut peer = IpText::default();
-        headers.append_parts("X-Forwarded-For", &[&forwarded_for, b", ", peer.write(context.client.peer.ip())]);
-    }
-    headers.append("X-Forwarded-Proto", proto.as_deref().unwrap_or(scheme.as_bytes()));
-    headers.append("X-Forwarded-Host", &forwarded_host);
-    match port {
-        Some(port) => headers.append("X-Forwarded-Port", port),
-        None => headers.append("X-Forwarded-Port", itoa::Buffer::new().format(local_port)),
-    }
-    headers.append("X-Forwarded-Path", &path);
-    match (&said_prefix, prefix) {
-        (Some(prefix), _) => headers.append("X-Forwarded-Prefix", prefix),
-        (None, Some(prefix)) if prefix != b"/" && !prefix.is_empty() => headers.append("X-Forwarded-Prefix", prefix),
-        (None, _) => {}
-    }
-    headers.append("X-Real-IP", client_ip);
-    if settings.request_id_upstream {
-        headers.append("X-Kong-Request-Id", context.id.as_str());
-    }
-    if let Some(length) = length {
-        headers.append("Content-Length", length);
-    }
-    let added = headers.len() - before;
-    headers.last_first(added);
+    Cow::Owned(left)
 }
 
 /// Adds this hop to `Via`.
 pub(crate) fn add_via(headers: &mut Headers, version: Version, product: &str) {
-    let earlier = if headers.contains("via") { list(headers, "via") } else { Vec::new() };
+    let earlier = list(headers, "via");
     headers.remove("via");
-    add_hop(headers, &earlier, version, product);
+    headers.append_parts("Via", &hops(&earlier, version, product));
 }
 
-fn add_hop(headers: &mut Headers, earlier: &[u8], version: Version, product: &str) {
-    let version = match version {
-        Version::Http10 => "1.0",
-        Version::Http11 => "1.1",
-        Version::Http2 => "2",
+/// What to say in `Via`: the hops before this one, and this one.
+fn hops<'a>(earlier: &'a [u8], version: Version, product: &'a str) -> [&'a [u8]; 4] {
+    let own: &[u8] = match version {
+        Version::Http10 => b"1.0 kong/",
+        Version::Http11 => b"1.1 kong/",
+        Version::Http2 => b"2 kong/",
     };
-    let between: &[u8] = if earlier.is_empty() { b"" } else { b", " };
-    headers.append_parts("Via", &[earlier, between, version.as_bytes(), b" kong/", product.as_bytes()]);
-}
-
-/// An address as text, without allocating.
-#[derive(Default)]
-struct IpText(SmallVec<[u8; 40]>);
-
-impl IpText {
-    fn write(&mut self, ip: IpAddr) -> &[u8] {
-        self.0.clear();
-        match ip {
-            IpAddr::V4(ip) => {
-                for (at, octet) in ip.octets().into_iter().enumerate() {
-                    if at > 0 {
-                        self.0.push(b'.');
-                    }
-                    self.0.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
-                }
-            }
-            IpAddr::V6(ip) => self.0.extend_from_slice(ip.to_string().as_bytes()),
-        }
-        &self.0
-    }
+    [earlier, if earlier.is_empty() { b"" } else { b", " }, own, product.as_bytes()]
 }
 
 #[cfg(test)]
@@ -218,9 +232,11 @@ mod tests {
         ] {
             headers.append(name, value);
         }
-        strip_hop_by_hop(&mut headers);
-        let left: Vec<_> = headers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
-        assert_eq!(left, ["Content-Length", "Accept"]);
+        let left = without_named(&headers);
+        assert!(!left.contains("x-secret") && left.contains("content-length"));
+        let mut written = Vec::new();
+        left.write_without(&SETTLED, &mut written);
+        assert_eq!(written, b"Accept: */*\r\n");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::io;
 
 use super::{Exchange, Response, is_bodiless};
 use crate::channel::Channel;
-use crate::headers::{Headers, Names};
+use crate::forward::Outgoing;
+use crate::headers::Names;
 use crate::http1::{self, Framing};
 use crate::message::{RequestHead, ResponseHead, Version};
 use crate::service::Answer;
@@ -76,9 +77,6 @@ pub(super) const OWN_BUT_LENGTH: Names = Names::new(&["Connection", "Keep-Alive"
 pub(super) const OWN_BUT_UPGRADE: Names =
     Names::new(&["Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length"]);
 
-/// The same in a request, along with what it has answered. `Connection` and `Content-Length` keep their places.
-const OWN_OF_REQUEST: Names = Names::new(&["Keep-Alive", "Transfer-Encoding", "Expect"]);
-
 /// `head` without what the engine says itself.
 pub(super) fn stripped(head: &ResponseHead) -> Cow<'_, ResponseHead> {
     // 426 says what to upgrade to.
@@ -91,32 +89,34 @@ pub(super) fn stripped(head: &ResponseHead) -> Cow<'_, ResponseHead> {
     Cow::Owned(head)
 }
 
-/// Puts a request's head into `out`. `Upgrade` among its fields asks for another protocol. Takes fields away that
-/// are the engine's business; its own `Connection` and `Content-Length` stand where such fields were, or last.
-pub(super) fn write_request(head: &mut RequestHead, framing: Framing, out: &mut Vec<u8>) {
+/// Puts a request's head into `out`.
+pub(super) fn write_request(request: &dyn Outgoing, framing: Framing, out: &mut Vec<u8>) {
     out.reserve(1024);
-    let headers = &mut head.headers;
-    headers.remove_any(&OWN_OF_REQUEST);
-    let mut digits = itoa::Buffer::new();
-    match framing {
-        Framing::Length(length) => put(headers, "Content-Length", digits.format(length)),
-        Framing::Chunked => {
-            headers.remove("content-length");
-            headers.append("Transfer-Encoding", "chunked");
-        }
-        Framing::None | Framing::UntilClose => drop(headers.remove("content-length")),
+    out.extend_from_slice(request.method().as_str().as_bytes());
+    out.push(b' ');
+    request.write_target(out);
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    request.write_fields(length_of(framing), out);
+    if framing == Framing::Chunked {
+        http1::write_chunked(out);
     }
-    put(headers, "Connection", if headers.contains("upgrade") { "keep-alive, Upgrade" } else { "keep-alive" });
-    http1::write_request(head, out);
-    out.extend_from_slice(b"\r\n");
+    http1::end_head(out);
 }
 
-/// Makes the value the only one of `name`, without work if it is.
-fn put(headers: &mut Headers, name: &str, value: &str) {
-    let mut values = headers.get_all(name);
-    if values.next() != Some(value.as_bytes()) || values.next().is_some() {
-        drop(values);
-        headers.set(name, value);
+/// A request's head as a list, for a protocol without lines.
+pub(super) fn list_request(request: &dyn Outgoing, framing: Framing) -> io::Result<RequestHead> {
+    let (mut target, mut lines) = (Vec::new(), Vec::new());
+    request.write_target(&mut target);
+    request.write_fields(length_of(framing), &mut lines);
+    http1::end_head(&mut lines);
+    let headers = http1::read_fields(&lines).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    Ok(RequestHead { method: request.method().clone(), target, version: Version::Http2, headers })
+}
+
+pub(super) fn length_of(framing: Framing) -> Option<u64> {
+    match framing {
+        Framing::Length(length) => Some(length),
+        Framing::None | Framing::Chunked | Framing::UntilClose => None,
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use super::{Exchange, head, is_bodiless};
 use crate::channel::{Channel, TransferError, heads, poll_transfer};
-use crate::forward::{ForwardError, Kind, Stage, Timeouts, Upload};
+use crate::forward::{ForwardError, Kind, Outgoing, Stage, Timeouts, Upload};
 use crate::http1::{self, Framing, Limits};
-use crate::message::{Method, RequestHead, ResponseHead};
+use crate::message::{Method, ResponseHead};
 use crate::upstream::Connection;
 
 /// A response's head, and when what was known of it.
@@ -43,12 +43,11 @@ struct Uploading<'a> {
 
 impl Exchange {
     /// Sends a request and waits for the head of its response; interim responses are left out. The body goes up while
-    /// that is waited for, and beyond in [`Self::relay`] if the response is early. Fields of `head` that concern
-    /// framing and connection are taken away; `Upgrade` stays and asks for another protocol.
+    /// that is waited for, and beyond in [`Self::relay`] if the response is early.
     pub async fn send(
         &mut self,
         connection: &mut Connection,
-        request: &mut RequestHead,
+        request: &dyn Outgoing,
         upload: Upload<'_>,
         timeouts: &Timeouts,
     ) -> Result<Responded, ForwardError> {
@@ -64,7 +63,7 @@ impl Exchange {
     async fn send_and_wait(
         &mut self,
         connection: &mut Connection,
-        request: &mut RequestHead,
+        request: &dyn Outgoing,
         upload: Upload<'_>,
         buffered: &[u8],
         timeouts: &Timeouts,
@@ -83,7 +82,7 @@ impl Exchange {
         let mut response = self.worker.heads.take_response();
         let limits = self.worker.settings.limits;
         let received = poll_fn(|context| {
-            self.poll_send_and_wait(connection, &mut body, &request.method, &limits, &mut response, timeouts, context)
+            self.poll_send_and_wait(connection, &mut body, request.method(), &limits, &mut response, timeouts, context)
         })
         .await;
         connection.uploading = !body.done;
@@ -191,7 +190,7 @@ impl Uploading<'_> {
     }
 }
 
-fn begin_request(connection: &mut Connection, request: &mut RequestHead, framing: Framing) -> io::Result<()> {
+fn begin_request(connection: &mut Connection, request: &dyn Outgoing, framing: Framing) -> io::Result<()> {
     match &mut connection.channel {
         Channel::H1(channel) => {
             head::write_request(request, framing, channel.out());
@@ -199,11 +198,8 @@ fn begin_request(connection: &mut Connection, request: &mut RequestHead, framing
             Ok(())
         }
         Channel::H2(channel) => {
-            let length = match framing {
-                Framing::Length(length) => Some(length),
-                _ => None,
-            };
-            let request = heads::write_request(request, connection.endpoint.is_tls(), length)?;
+            let list = head::list_request(request, framing)?;
+            let request = heads::write_request(&list, connection.endpoint.is_tls(), head::length_of(framing))?;
             channel.begin_request(request, framing == Framing::None)
         }
     }

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::Limits;
-use crate::headers::{Headers, Names, TOKEN, is_same};
+use super::{BadBody, Limits, scan};
+use crate::headers::{Headers, Names, is_same};
 
 /// What is wrong with a block of fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,115 +34,85 @@ pub(super) fn parse_fields(
     mut seen: impl FnMut(&[u8], Range<usize>),
 ) -> Result<Option<usize>, BadFields> {
     headers.clear();
-    let mut start = 0;
-    let end = loop {
-        let line = &block[start..];
-        match line {
-            [] | [b'\r'] => return Ok(None),
-            [b'\r', b'\n', ..] => break start + 2,
-            [b'\n', ..] if line_ends == LineEnds::CrLfOrLf => break start + 1,
-            [b'\r' | b'\n', ..] => return Err(BadFields::LineEnd),
-            _ => {}
+    let mut rest = block;
+    loop {
+        let Some(colon) = scan::token(rest) else { return Ok(None) };
+        let (name, after) = rest.split_at(colon);
+        if name.is_empty() {
+            let Some(left) = behind_empty_line(rest, line_ends)? else { return Ok(None) };
+            let length = block.len() - left.len();
+            headers.load(&block[..length]);
+            return Ok(Some(length));
         }
-        let Some(colon) = token_length(line) else { return Ok(None) };
-        let (name, rest) = line.split_at(colon);
-        let (b':', false) = (rest[0], name.is_empty()) else { return Err(BadFields::Name) };
-        let blanks = if let [_, b' ', 0x21..=0x7e, ..] = rest { 1 } else { leading_blanks(&rest[1..]) };
-        let Some(length) = value_length(&rest[1 + blanks..]) else { return Ok(None) };
-        let (value, rest) = rest[1 + blanks..].split_at(length);
-        let line_end = match rest {
-            [b'\r', b'\n', ..] => 2,
-            [b'\n', ..] if line_ends == LineEnds::CrLfOrLf => 1,
+        let (behind, mut as_written) = match after {
+            [b':', b' ', behind @ ..] if !behind.first().is_some_and(is_blank) => (behind, true),
+            [b':', behind @ ..] => (without_first_blanks(behind), false),
+            _ => return Err(BadFields::Name),
+        };
+        let Some(length) = scan::value(behind) else { return Ok(None) };
+        let (value, after) = behind.split_at(length);
+        let next = match after {
+            [b'\r', b'\n', next @ ..] => next,
+            [b'\n', next @ ..] if line_ends == LineEnds::CrLfOrLf => {
+                as_written = false;
+                next
+            }
             [b'\r'] => return Ok(None),
             [b'\n', ..] => return Err(BadFields::LineEnd),
             _ => return Err(BadFields::Value),
         };
-        let next = block.len() - rest.len() + line_end;
-        if next - start > limits.max_field_line || headers.len() == limits.max_headers {
+        if rest.len() - next.len() > limits.max_field_line || headers.len() == limits.max_headers {
             return Err(BadFields::TooLarge);
         }
-        let ends_blank = value.last().is_some_and(|byte| is_blank(*byte));
-        let length = if ends_blank { without_blanks(value) } else { length };
-        let from = start + colon + 1 + blanks;
-        let as_written = blanks == 1 && line[colon + 1] == b' ' && line_end == 2 && !ends_blank;
-        if headers.push_span((start, name), from..from + length, as_written, notable) {
-            seen(name, from..from + length);
+        let value = match value {
+            [.., b' ' | b'\t'] => {
+                as_written = false;
+                without_last_blanks(value)
+            }
+            _ => value,
+        };
+        let start = block.len() - behind.len();
+        let place = start..start + value.len();
+        if headers.push_span((block.len() - rest.len(), name), place.clone(), as_written, notable) {
+            seen(name, place);
         }
-        start = next;
-    };
-    headers.load(&block[..end]);
-    Ok(Some(end))
+        rest = next;
+    }
 }
 
-fn is_blank(byte: u8) -> bool {
+/// The fields that `block`, which ends with an empty line, consists of.
+pub(crate) fn read_fields(block: &[u8]) -> Result<Headers, BadBody> {
+    let limits = Limits { max_field_line: usize::MAX, max_headers: usize::MAX, ..Limits::default() };
+    let mut headers = Headers::new();
+    parse_fields(block, LineEnds::CrLf, &limits, &mut headers, &NOTHING, |_, _| {})?.ok_or(BadBody::Truncated)?;
+    Ok(headers)
+}
+
+/// What follows the empty line at the start; `None` if its end is missing.
+fn behind_empty_line(line: &[u8], line_ends: LineEnds) -> Result<Option<&[u8]>, BadFields> {
+    match line {
+        [b'\r'] => Ok(None),
+        [b'\r', b'\n', behind @ ..] => Ok(Some(behind)),
+        [b'\n', behind @ ..] if line_ends == LineEnds::CrLfOrLf => Ok(Some(behind)),
+        [b'\r' | b'\n', ..] => Err(BadFields::LineEnd),
+        _ => Err(BadFields::Name),
+    }
+}
+
+fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// How long the value is without the white space at its end.
 #[cold]
-fn without_blanks(value: &[u8]) -> usize {
-    value.iter().rposition(|byte| !is_blank(*byte)).map_or(0, |last| last + 1)
+fn without_last_blanks(value: &[u8]) -> &[u8] {
+    let length = value.iter().rposition(|byte| !is_blank(byte)).map_or(0, |last| last + 1);
+    &value[..length]
 }
 
-/// How much white space is at the start.
-fn leading_blanks(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| !is_blank(*byte)).unwrap_or(bytes.len())
-}
-
-/// How many bytes of a token are at the start; `None` if nothing ends it.
-#[inline]
-fn token_length(bytes: &[u8]) -> Option<usize> {
-    const HIGH: u64 = each(0x80);
-    let mut at = 0;
-    // Eight bytes at a time as long as they are letters and hyphens, which most names consist of.
-    for word in bytes.as_chunks().0 {
-        let word = u64::from_le_bytes(*word);
-        let lower = (word | each(0x20)) & !HIGH;
-        // The high bit of every byte: at least `a`, and not more than `z`.
-        let letters = (lower + each(0x80 - b'a')) & !(lower + each(0x7f - b'z'));
-        let hyphens = HIGH - ((word & !HIGH) ^ each(b'-'));
-        let others = (!(letters | hyphens) | word) & HIGH;
-        if others != 0 {
-            at += others.trailing_zeros() as usize / 8;
-            break;
-        }
-        at += 8;
-    }
-    while TOKEN[*bytes.get(at)? as usize] {
-        at += 1;
-    }
-    Some(at)
-}
-
-/// How many bytes that may be in a value are at the start; `None` if nothing ends it. Control characters may not be,
-/// but for the tab.
-#[inline]
-fn value_length(bytes: &[u8]) -> Option<usize> {
-    const HIGH: u64 = each(0x80);
-    let mut at = 0;
-    for word in bytes.as_chunks().0 {
-        let word = u64::from_le_bytes(*word);
-        // The high bit of every byte that is below a space, or 0x7f. A borrow sets it above one of those only.
-        let below = word.wrapping_sub(each(0x20)) & !word;
-        let delete = word ^ each(0x7f);
-        let controls = (below | (delete.wrapping_sub(each(1)) & !delete)) & HIGH;
-        if controls != 0 {
-            at += controls.trailing_zeros() as usize / 8;
-            break;
-        }
-        at += 8;
-    }
-    loop {
-        match bytes.get(at)? {
-            byte if byte.is_ascii_control() && *byte != b'\t' => return Some(at),
-            _ => at += 1,
-        }
-    }
-}
-
-/// Eight times this byte.
-const fn each(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; 8])
+#[cold]
+fn without_first_blanks(bytes: &[u8]) -> &[u8] {
+    let count = bytes.iter().take_while(|byte| is_blank(byte)).count();
+    &bytes[count..]
 }
 
 /// The fields that [`Noted`] takes note of.

@@ -43,15 +43,13 @@ fn parse(
     limits: &Limits,
     head: &mut ResponseHead,
 ) -> Result<Option<ParsedResponse>, BadResponse> {
-    let Some(line_end) = memchr::memchr(b'\n', buf) else {
-        // Something else than HTTP is told at once.
-        let prefix = buf.len().min(b"HTTP/1.".len());
-        return if buf[..prefix] == b"HTTP/1."[..prefix] { Ok(None) } else { Err(BadResponse::StatusLine) };
+    let block = match usual_line(buf, head) {
+        Some(block) => block,
+        None => match any_line(buf, head)? {
+            Some(block) => block,
+            None => return Ok(None),
+        },
     };
-    let line = &buf[..line_end];
-    parse_line(line.strip_suffix(b"\r").unwrap_or(line), head)?;
-
-    let block = &buf[line_end + 1..];
     let mut noted = Noted::default();
     let Some(end) = parse_fields(block, LineEnds::CrLfOrLf, limits, &mut head.headers, &NOTABLE, |name, value| {
         noted.note(block, name, value);
@@ -62,7 +60,7 @@ fn parse(
     let declared = declared_framing(&noted, block, head.version)?;
     let framing = framing(declared, method, head.status);
     Ok(Some(ParsedResponse {
-        consumed: line_end + 1 + end,
+        consumed: buf.len() - block.len() + end,
         framing,
         keep_alive: !noted.close
             && (head.version == Version::Http11 || noted.keep_alive)
@@ -71,6 +69,25 @@ fn parse(
         informational: head.status < 200 && head.status != 101,
         tunnel: head.status == 101 || is_connected(method, head.status),
     }))
+}
+
+/// Reads the line that nearly every response begins with, in one pass; what follows it. `None` if it is another.
+fn usual_line<'a>(buf: &'a [u8], head: &mut ResponseHead) -> Option<&'a [u8]> {
+    let block = buf.strip_prefix(b"HTTP/1.1 200 OK\r\n")?;
+    (head.version, head.status, head.reason) = (Version::Http11, 200, None);
+    Some(block)
+}
+
+/// Reads the status line; what follows it, `None` as long as its end is missing.
+fn any_line<'a>(buf: &'a [u8], head: &mut ResponseHead) -> Result<Option<&'a [u8]>, BadResponse> {
+    let Some(line_end) = memchr::memchr(b'\n', buf) else {
+        // Something else than HTTP is told at once.
+        let prefix = buf.len().min(b"HTTP/1.".len());
+        return if buf[..prefix] == b"HTTP/1."[..prefix] { Ok(None) } else { Err(BadResponse::StatusLine) };
+    };
+    let line = &buf[..line_end];
+    parse_line(line.strip_suffix(b"\r").unwrap_or(line), head)?;
+    Ok(Some(&buf[line_end + 1..]))
 }
 
 fn parse_line(line: &[u8], head: &mut ResponseHead) -> Result<(), BadResponse> {

@@ -1,5 +1,6 @@
 //! Request targets and hosts (RFC 9112, section 3.2).
 
+use super::scan;
 use crate::message::Method;
 
 /// What a request target consists of.
@@ -17,7 +18,7 @@ pub(super) enum Target<'a> {
 
 /// Takes a target apart; `None` if it has none of the forms.
 pub(super) fn parse_target<'a>(method: &Method, target: &'a [u8]) -> Option<Target<'a>> {
-    if !target.iter().all(|byte| TARGET[*byte as usize]) {
+    if scan::target(target).is_some() {
         return None;
     }
     match (method, target) {
@@ -30,11 +31,7 @@ pub(super) fn parse_target<'a>(method: &Method, target: &'a [u8]) -> Option<Targ
 
 /// How long the path with its query at the start of `bytes` is; `None` if there is none, or nothing ends it.
 pub(super) fn path_length(bytes: &[u8]) -> Option<usize> {
-    let mut end = 0;
-    while TARGET[*bytes.get(end)? as usize] {
-        end += 1;
-    }
-    bytes.starts_with(b"/").then_some(end)
+    if bytes.starts_with(b"/") { scan::target(bytes) } else { None }
 }
 
 fn parse_absolute(target: &[u8]) -> Option<Target<'_>> {
@@ -74,8 +71,8 @@ fn is_bracketed(host: &[u8]) -> bool {
 }
 
 fn is_port(port: &[u8]) -> bool {
-    let number = || port.iter().fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0'));
-    port.len() <= 5 && port.iter().all(u8::is_ascii_digit) && number() <= 0xffff
+    let add = |number: u32, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'));
+    port.len() <= 5 && port.iter().try_fold(0, add).is_some_and(|number| number <= 0xffff)
 }
 
 /// `host` apart from the port behind its last colon, which is not one inside brackets.
@@ -85,17 +82,6 @@ fn split_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
         _ => (host, None),
     }
 }
-
-/// Visible characters and bytes above ASCII, which clients send unencoded, but no `#`.
-static TARGET: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0x21;
-    while byte < 256 {
-        table[byte] = byte != 0x7f && byte != b'#' as usize;
-        byte += 1;
-    }
-    table
-};
 
 /// Letters, digits and what else RFC 3986 has in a registered name.
 static HOST: [bool; 256] = {

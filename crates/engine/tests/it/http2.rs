@@ -159,7 +159,7 @@ async fn http2_goes_on_to_an_upstream_of_http1() {
     let mut client = Http2::connect(proxy.addr).await;
     for _ in 0..2 {
         let (_, body) = client.request("POST", "/a?b", Some(b"body")).await.unwrap();
-        let expected = "POST /a?b HTTP/1.1\r\nhost: test\r\ncookie: a=1; b=2\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\nbody";
+        let expected = "POST /a?b HTTP/1.1\r\nhost: test\r\ncookie: a=1; b=2\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\nbody";
         assert_eq!(String::from_utf8(body.data).unwrap(), expected);
     }
     let (_, body) = client.request("GET", "/", None).await.unwrap();

@@ -111,7 +111,7 @@ impl Scripted {
             request.headers.remove("upgrade");
         }
         let mut connection = exchange.connect(&self.endpoint, self.timeouts.connect).await?;
-        let responded = exchange.send(&mut connection, &mut request, Upload::Client, &self.timeouts).await?;
+        let responded = exchange.send(&mut connection, &request, Upload::Client, &self.timeouts).await?;
         match request.path() {
             _ if responded.tunnel => {
                 exchange.tunnel(connection, responded, self.timeouts.read).await?;

@@ -1,6 +1,8 @@
 //! Requests that go upstream.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,12 +11,10 @@ use engine::exchange::{BodyError, BodyFilter, Exchange};
 use engine::forward::{ForwardError, Kind, Stage, Timeouts, Upload};
 use engine::health::Outcome as Attempt;
 use engine::message::{Method, RequestHead, ResponseHead};
-use engine::peer::Peer as ClientEnd;
 use engine::upstream::Endpoint;
-use smallvec::SmallVec;
 
 use super::phases::{self, Collected};
-use super::{Gateway, Trail, blank, own};
+use super::{Gateway, Trail, own};
 use crate::config::{Config, ServiceRuntime, authority};
 use crate::error_body;
 use crate::forwarding;
@@ -44,7 +44,6 @@ impl Gateway {
             .and_then(|upstream| upstream.hashing.as_ref())
             .map(|hashing| hashing.hash(context, || uuid::Uuid::new_v4().to_string()));
         let logged = phases::have_log(collected) || self.access_log.is_some();
-        let original = logged.then(|| context.request.headers.clone());
         let timeouts =
             Timeouts { connect: service.connect_timeout, write: service.write_timeout, read: service.read_timeout };
         let body = context.replaced_body.take();
@@ -66,7 +65,6 @@ impl Gateway {
             }
         }
 
-        let mut request: Option<RequestHead> = None;
         let mut tried = Tried::default();
         let mut tries = 0;
         let (connection, responded, picked) = loop {
@@ -74,20 +72,10 @@ impl Gateway {
             let peer = match self.choose(config, context, service, upstream, hash, &mut tried).await {
                 Ok(peer) => peer,
                 Err(answer) => {
-                    restore(context, request, original);
                     let answered = self.answer(config, exchange, context, collected, answer, Source::Error, trail);
                     return Box::pin(answered).await;
                 }
             };
-            let request = request.get_or_insert_with(|| {
-                let ends = (service, upstream, peer.picked.as_ref());
-                upstream_head(config, context, &exchange.peer, ends, prefix, upgrade)
-            });
-            if tries > 0 {
-                // A group's members may be called differently.
-                let host = host_header(context, service, upstream, peer.picked.as_ref());
-                request.headers.set("Host", &host);
-            }
             tries += 1;
             let chosen = logged.then(|| (context.now_ms(), chosen_at.elapsed()));
             let attempt = match exchange.connect(&peer.endpoint, timeouts.connect).await {
@@ -97,7 +85,17 @@ impl Gateway {
                         Some(body) => Upload::Bytes(body),
                         None => Upload::Client,
                     };
-                    let sent = exchange.send(&mut connection, request, upload, &timeouts).await;
+                    let peer_of_client = Rc::clone(&exchange.peer);
+                    let request = forwarding::Forwarded {
+                        context,
+                        settings: &config.settings,
+                        peer: &peer_of_client,
+                        // A group's members may be called differently.
+                        host: &host_header(context, service, upstream, peer.picked.as_ref()),
+                        prefix,
+                        upgrade,
+                    };
+                    let sent = exchange.send(&mut connection, &request, upload, &timeouts).await;
                     sent.map(|responded| (connection, responded))
                         .map_err(|error| (error, reused))
                         .map(|ok| (ok, reused))
@@ -120,7 +118,6 @@ impl Gateway {
                 Ok(((connection, responded), _)) => break (connection, responded, peer.picked),
                 Err((error, reused)) => {
                     if error.stage == Stage::Client {
-                        restore(context, Some(std::mem::replace(request, blank())), original);
                         let answered = self.client_failed(config, exchange, context, collected, &error, trail);
                         return Box::pin(answered).await;
                     }
@@ -130,13 +127,13 @@ impl Gateway {
                     if stale {
                         tries -= 1;
                     }
-                    if tries <= service.retries && may_try_again(&error, &request.method, body.is_some(), stale) {
+                    if tries <= service.retries && may_try_again(&error, &context.request.method, body.is_some(), stale)
+                    {
                         continue;
                     }
                     tracing::debug!(%error, address = %peer.endpoint.addr(), "Upstream failed");
                     let status = status_of(&error);
                     let answer = Answer::error(status, error_body::usual_message(status));
-                    restore(context, Some(std::mem::replace(request, blank())), original);
                     trail.sent = Some(chosen_at);
                     let answered = self.answer(config, exchange, context, collected, answer, Source::Error, trail);
                     return Box::pin(answered).await;
@@ -147,7 +144,6 @@ impl Gateway {
         trail.sent = Some(responded.sent);
         trail.answered = Some(responded.received);
         trail.upstream_status = Some(responded.head.status);
-        restore(context, request, original);
         context.source = Source::Service;
         if let Some(picked) = picked {
             picked.report(Attempt::Status(responded.head.status));
@@ -255,64 +251,26 @@ struct Peer {
     picked: Option<Picked>,
 }
 
-/// The head that goes upstream, made of the context's request.
-fn upstream_head(
-    config: &Config,
-    context: &mut Context,
-    peer: &ClientEnd,
-    (service, upstream, picked): (&ServiceRuntime, Option<&Arc<UpstreamRuntime>>, Option<&Picked>),
-    prefix: Option<&[u8]>,
-    upgrade: bool,
-) -> RequestHead {
-    let host = host_header(context, service, upstream, picked);
-    forwarding::tell_upstream(context, &config.settings, peer, &host, prefix);
-    let mut head = std::mem::replace(&mut context.request, blank());
-    if upgrade {
-        head.headers.append("Upgrade", "websocket");
-    }
-    // The client's own target is needed again for the log.
-    let mut target = Vec::with_capacity(context.target.path.len() + context.target.query.len());
-    target.extend_from_slice(&context.target.path);
-    target.extend_from_slice(&context.target.query);
-    context.request.target = std::mem::replace(&mut head.target, target);
-    head
-}
-
-/// Gives the context its request back, as plugins left it.
-fn restore(context: &mut Context, sent: Option<RequestHead>, original: Option<engine::headers::Headers>) {
-    let Some(mut sent) = sent else { return };
-    std::mem::swap(&mut sent.target, &mut context.request.target);
-    context.request = sent;
-    if let Some(original) = original {
-        context.request.headers = original;
-    }
-}
-
 /// `Host` as the upstream sees it.
-fn host_header(
-    context: &Context,
-    service: &ServiceRuntime,
-    upstream: Option<&Arc<UpstreamRuntime>>,
+fn host_header<'a>(
+    context: &'a Context,
+    service: &'a ServiceRuntime,
+    upstream: Option<&'a Arc<UpstreamRuntime>>,
     picked: Option<&Picked>,
-) -> SmallVec<[u8; 64]> {
+) -> Cow<'a, [u8]> {
     if let Some(host) = &context.target.host_header {
-        return SmallVec::from_slice(host);
+        return Cow::Borrowed(host);
     }
     if context.route.as_ref().is_some_and(|route| route.preserve_host)
         && let Some(host) = context.request.headers.get("host")
     {
-        return SmallVec::from_slice(host);
+        return Cow::Borrowed(host);
     }
-    if let Some(upstream) = upstream {
-        if let Some(host) = &upstream.host_header {
-            return SmallVec::from_slice(host.as_bytes());
-        }
-        if let Some(picked) = picked {
-            let authority = authority(picked.target(), picked.target_port(), service.tls);
-            return SmallVec::from_slice(&authority);
-        }
+    match (upstream.and_then(|upstream| upstream.host_header.as_ref()), picked) {
+        (Some(host), _) => Cow::Borrowed(host.as_bytes()),
+        (None, Some(picked)) => Cow::Owned(authority(picked.target(), picked.target_port(), service.tls).into()),
+        (None, None) => Cow::Borrowed(&service.authority),
     }
-    SmallVec::from_slice(&service.authority)
 }
 
 /// Only WebSocket gets through; any other protocol is not offered to upstreams.
