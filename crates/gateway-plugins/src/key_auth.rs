@@ -153,7 +153,7 @@ impl Compiled {
         Ok(())
     }
 
-    fn find<'n, 'k>(&'n self, context: &'k Context, fields: Option<&'k Fields>) -> Found<'n, 'k> {
+    fn find<'n: 'k, 'k>(&'n self, context: &'k Context, fields: Option<&'k Fields>) -> Found<'n, 'k> {
         for name in &self.names {
             let found = self.look(context, fields, name);
             if !matches!(found, Found::Nothing) {
@@ -164,17 +164,15 @@ impl Compiled {
     }
 
     /// In the order header, query, body; what is there at all is not looked for elsewhere.
-    fn look<'n, 'k>(&self, context: &'k Context, fields: Option<&'k Fields>, name: &'n Name) -> Found<'n, 'k> {
+    fn look<'n: 'k, 'k>(&self, context: &'k Context, fields: Option<&'k Fields>, name: &'n Name) -> Found<'n, 'k> {
         if self.in_header {
-            let spelling = std::iter::once(&name.text).chain(&name.hyphenated);
-            let headers = &context.request.headers;
-            if let Some(header) = spelling.into_iter().find(|spelling| headers.contains(spelling)) {
-                return match headers.get(header) {
-                    Some(key) if headers.get_all(header).nth(1).is_none() => {
-                        Found::Key(name, String::from_utf8_lossy(key))
-                    }
-                    _ => Found::Several,
-                };
+            for spelling in std::iter::once(&name.text).chain(&name.hyphenated) {
+                let mut keys = context.request.headers.get_all(spelling);
+                match (keys.next(), keys.next()) {
+                    (None, _) => {}
+                    (Some(key), None) => return Found::Key(name, String::from_utf8_lossy(key)),
+                    (Some(_), Some(_)) => return Found::Several,
+                }
             }
         }
         if self.in_query {

@@ -199,7 +199,7 @@ fn set_number(headers: &mut Headers, name: &str, number: f64) {
     let whole = number as i64;
     #[expect(clippy::cast_precision_loss, reason = "the same")]
     if whole as f64 == number {
-        headers.set(name, Short::of(whole).as_bytes());
+        headers.set(name, itoa::Buffer::new().format(whole));
     } else {
         headers.set(name, Short::of(number).as_bytes());
     }
