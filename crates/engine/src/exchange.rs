@@ -230,7 +230,7 @@ impl Exchange {
             Some(length) => Framing::Length(length),
             None => Framing::Chunked,
         };
-        self.start_framed(&head::stripped(head), framing, false).map_err(ClientGone)
+        self.start_framed(head, framing, false).map_err(ClientGone)
     }
 
     /// Takes a piece of the answer's body. It may wait for more before it is written.

@@ -55,8 +55,8 @@ impl Kind {
 
 /// Whether two names are the same.
 ///
-/// Nearly all that are, are so to the letter, which a comparison of memory tells.
-#[inline]
+/// Nearly all that are, are so to the letter, which a comparison of memory tells: names are best looked for in the
+/// spelling that is usual in HTTP/1.
 pub(crate) fn is_same(a: &[u8], b: &[u8]) -> bool {
     a == b || a.eq_ignore_ascii_case(b)
 }
@@ -69,6 +69,9 @@ pub struct Names {
 }
 
 impl Names {
+    /// None.
+    pub const NONE: Self = Self::new(&[]);
+
     /// These names.
     pub const fn new(names: &'static [&'static str]) -> Self {
         let mut kinds = 0;
@@ -90,12 +93,9 @@ impl Names {
     }
 
     fn compare(&self, name: &[u8]) -> bool {
-        self.names.iter().any(|own| is_same(own.as_bytes(), name))
+        self.names.iter().any(|own| own.len() == name.len() && is_same(own.as_bytes(), name))
     }
 }
-
-/// No names.
-const NONE: Names = Names::new(&[]);
 
 /// Header fields in order. Names are compared without regard to ASCII case.
 ///
@@ -232,7 +232,7 @@ impl Headers {
 
     /// Writes every field as a line `name: value` with its line end, without the empty line after the last.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        self.write_without(&NONE, out);
+        self.write_without(&Names::NONE, out);
     }
 
     /// The same without the fields with one of these names.
@@ -308,12 +308,26 @@ impl Headers {
         let value = self.store(value);
         let field = &mut self.fields[first];
         (field.value, field.line) = (value, false);
-        let (bytes, kind) = (&self.bytes, field.kind);
-        let mut at = 0;
-        self.fields.retain(|field| {
-            at += 1;
-            at <= first + 1 || field.kind != kind || !is_same(field.name.of(bytes), name)
-        });
+        self.remove_behind(first, name);
+    }
+
+    /// Removes every field `name` but the first.
+    #[inline]
+    pub fn keep_first(&mut self, name: &str) {
+        if let Some(first) = self.position(name) {
+            self.remove_behind(first, name.as_bytes());
+        }
+    }
+
+    /// Removes those of the same `name` as the field at `first` that follow it.
+    fn remove_behind(&mut self, first: usize, name: &[u8]) {
+        let kind = self.fields[first].kind;
+        for at in (first + 1..self.fields.len()).rev() {
+            let field = self.fields[at];
+            if field.kind == kind && is_same(field.name.of(&self.bytes), name) {
+                self.fields.remove(at);
+            }
+        }
     }
 
     /// Removes every field `name`; whether there was one.
@@ -339,14 +353,17 @@ impl Headers {
 
     /// Removes every field with one of these names; whether there was one. Costs next to nothing where there is none.
     pub fn remove_any(&mut self, names: &Names) -> bool {
-        if !self.may_have(names) {
-            return false;
-        }
         let before = self.fields.len();
-        let bytes = &self.bytes;
-        self.fields.retain(|field| !names.may_contain(field.kind) || !names.compare(field.name.of(bytes)));
-        // What was removed is not looked for again.
-        self.kinds = self.fields.iter().fold(0, |kinds, field| kinds | field.kind.bit());
+        if self.may_have(names) {
+            let mut at = 0;
+            while let Some(field) = self.fields.get(at) {
+                if names.may_contain(field.kind) && names.compare(field.name.of(&self.bytes)) {
+                    self.fields.remove(at);
+                } else {
+                    at += 1;
+                }
+            }
+        }
         self.fields.len() != before
     }
 

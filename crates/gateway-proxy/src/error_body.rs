@@ -7,13 +7,13 @@ use crate::pdk::ErrorFormat;
 /// The form for an error of the gateway's own, by the request's `Accept`: the first of those with the highest
 /// quality that is known, and JSON if there is none.
 pub(crate) fn format_by_accept(headers: &Headers) -> ErrorFormat {
-    headers.get_str("accept").map_or(ErrorFormat::Json, preferred)
+    headers.get_str("Accept").map_or(ErrorFormat::Json, preferred)
 }
 
 /// The form for an error of the protocol, found before anything was routed: by `Accept`, else by the request's
 /// own type, else `fallback`.
 pub(crate) fn format_of_protocol_error(headers: &Headers, fallback: ErrorFormat) -> ErrorFormat {
-    let stated = headers.get_str("accept").or_else(|| headers.get_str("content-type"));
+    let stated = headers.get_str("Accept").or_else(|| headers.get_str("Content-Type"));
     stated.map_or(fallback, preferred)
 }
 

@@ -37,12 +37,9 @@ pub(crate) fn has_doubled_field(headers: &Headers) -> bool {
 pub(crate) fn strip_hop_by_hop_of_response(headers: &mut Headers, upgrade: bool) {
     headers.remove_any(&HOP_BY_HOP_OF_RESPONSE);
     if !upgrade {
-        headers.remove("upgrade");
+        headers.remove("Upgrade");
     }
-    if headers.get_all("server").nth(1).is_some() {
-        let mut server = false;
-        headers.retain(|name, _| !name.eq_ignore_ascii_case(b"server") || !std::mem::replace(&mut server, true));
-    }
+    headers.keep_first("Server");
 }
 
 /// All values of a field as one list.
@@ -104,12 +101,12 @@ impl Outgoing for Forwarded<'_> {
         let said = &without_named(&context.request.headers);
         if self.settings.headers.server_tokens {
             out.extend_from_slice(b"Via: ");
-            for part in hops(&list(said, "via"), context.request.version, context.node.version) {
+            for part in hops(&list(said, "Via"), context.request.version, context.node.version) {
                 out.extend_from_slice(part);
             }
             out.extend_from_slice(b"\r\n");
-        } else if said.contains("via") {
-            write_field("Via", list(said, "via"), out);
+        } else if said.contains("Via") {
+            write_field("Via", list(said, "Via"), out);
         }
         write_field("Host", self.host, out);
         write_field("Connection", if self.upgrade { "keep-alive, Upgrade" } else { "keep-alive" }, out);
@@ -136,8 +133,8 @@ impl Forwarded<'_> {
             value.filter(|value| !value.is_empty())
         };
         out.extend_from_slice(b"X-Forwarded-For: ");
-        if said.contains("x-forwarded-for") {
-            out.extend_from_slice(&list(said, "x-forwarded-for"));
+        if said.contains("X-Forwarded-For") {
+            out.extend_from_slice(&list(said, "X-Forwarded-For"));
             out.extend_from_slice(b", ");
             out.extend_from_slice(self.peer.ip_text().as_bytes());
         } else {
@@ -184,8 +181,11 @@ impl Forwarded<'_> {
 /// The fields without those that `Connection` names. A length stays whatever it says, as the body must remain framed,
 /// and so does `Host`.
 fn without_named(headers: &Headers) -> Cow<'_, Headers> {
-    let usual = |value: &&str| ["keep-alive", "close", "upgrade"].iter().any(|usual| value.eq_ignore_ascii_case(usual));
-    let Some(named) = headers.get_str("connection").filter(|value| !usual(value)) else {
+    let usual = |value: &&[u8]| {
+        [&b"keep-alive"[..], b"close", b"upgrade"].iter().any(|usual| value.eq_ignore_ascii_case(usual))
+    };
+    let named = headers.get("Connection").filter(|value| !usual(value));
+    let Some(named) = named.and_then(|value| std::str::from_utf8(value).ok()) else {
         return Cow::Borrowed(headers);
     };
     let stays = |name: &str| {
@@ -200,8 +200,8 @@ fn without_named(headers: &Headers) -> Cow<'_, Headers> {
 
 /// Adds this hop to `Via`.
 pub(crate) fn add_via(headers: &mut Headers, version: Version, product: &str) {
-    let earlier = list(headers, "via");
-    headers.remove("via");
+    let earlier = list(headers, "Via");
+    headers.remove("Via");
     headers.append_parts("Via", &hops(&earlier, version, product));
 }
 

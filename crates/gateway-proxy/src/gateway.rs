@@ -126,7 +126,7 @@ impl Gateway {
         let (mut head, mut body) = own::render(answer, context);
         phases::header_filter(collected, context, &mut head);
         if phases::have_body_filter(collected) {
-            head.headers.remove("content-length");
+            head.headers.remove("Content-Length");
             phases::body_filter(collected, context, &mut body, true);
         }
         own::sign(&mut head, config, context, trail);
@@ -140,7 +140,7 @@ impl Gateway {
 
     /// Dates an answer that has no date.
     fn date(&self, config: &Config, head: &mut ResponseHead) {
-        if !head.headers.contains("date") {
+        if !head.headers.contains("Date") {
             let now = config.node.clock.now().as_second();
             head.headers.append("Date", self.dates.borrow_mut().at(now.unsigned_abs()));
         }
@@ -288,7 +288,7 @@ fn client_end(peer: &Peer) -> std::net::SocketAddr {
 
 fn protocol(peer: &Peer, request: &RequestHead) -> Protocol {
     let grpc =
-        peer.http2 && request.headers.get("content-type").is_some_and(|value| value.starts_with(b"application/grpc"));
+        peer.http2 && request.headers.get("Content-Type").is_some_and(|value| value.starts_with(b"application/grpc"));
     match (grpc, peer.tls.is_some()) {
         (true, true) => Protocol::Grpcs,
         (true, false) => Protocol::Grpc,

@@ -11,7 +11,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use http::HeaderMap;
 
 use super::{BodyError, heads};
-use crate::headers::Headers;
+use crate::headers::{Headers, Names};
 use crate::message::ResponseHead;
 
 /// What waits to be sent is at most this much: the usual size of a frame.
@@ -110,8 +110,14 @@ impl H2 {
     }
 
     /// Takes a response's head; `end` if there is no body.
-    pub(crate) fn begin_response(&mut self, head: &ResponseHead, length: Option<u64>, end: bool) -> io::Result<()> {
-        let response = heads::write_response(head, length)?;
+    pub(crate) fn begin_response(
+        &mut self,
+        head: &ResponseHead,
+        without: &Names,
+        length: Option<u64>,
+        end: bool,
+    ) -> io::Result<()> {
+        let response = heads::write_response(head, without, length)?;
         self.sent += heads::size(response.headers());
         match std::mem::replace(&mut self.role, Role::Open) {
             Role::Server(respond) => self.role = Role::Answering(respond, response),
@@ -189,7 +195,7 @@ impl H2 {
 
     pub(super) fn end(&mut self, trailers: Option<&Headers>) {
         if matches!(self.end, End::Open) {
-            self.end = End::Pending(trailers.map(heads::write_fields));
+            self.end = End::Pending(trailers.map(|trailers| heads::write_fields(trailers, &Names::NONE)));
         }
     }
 

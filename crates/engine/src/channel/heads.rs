@@ -5,7 +5,7 @@ use std::io;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
 
-use crate::headers::Headers;
+use crate::headers::{Headers, Names};
 use crate::message::{Method, RequestHead, ResponseHead, Version};
 
 /// Reads a request's head; `false` if it lacks what every request must have.
@@ -80,19 +80,23 @@ pub(crate) fn write_request(head: &RequestHead, tls: bool, length: Option<u64>) 
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.version_mut() = http::Version::HTTP_2;
-    *request.headers_mut() = write_fields(&head.headers);
-    request.headers_mut().remove(http::header::HOST);
+    const HOST: Names = Names::new(&["Host"]);
+    *request.headers_mut() = write_fields(&head.headers, &HOST);
     put_length(request.headers_mut(), length);
     Ok(request)
 }
 
-/// A response's head for HTTP/2; `length` of the body, if known.
-pub(super) fn write_response(head: &ResponseHead, length: Option<u64>) -> io::Result<http::Response<()>> {
+/// A response's head for HTTP/2 without the fields `without`; `length` of the body, if known.
+pub(super) fn write_response(
+    head: &ResponseHead,
+    without: &Names,
+    length: Option<u64>,
+) -> io::Result<http::Response<()>> {
     let mut response = http::Response::new(());
     *response.status_mut() =
         http::StatusCode::from_u16(head.status).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     *response.version_mut() = http::Version::HTTP_2;
-    *response.headers_mut() = write_fields(&head.headers);
+    *response.headers_mut() = write_fields(&head.headers, without);
     if length.is_some() {
         put_length(response.headers_mut(), length);
     }
@@ -106,11 +110,11 @@ fn put_length(fields: &mut HeaderMap, length: Option<u64>) {
     }
 }
 
-/// Fields without those that HTTP/2 does not have.
-pub(super) fn write_fields(headers: &Headers) -> HeaderMap {
+/// Fields without those that HTTP/2 does not have, and these.
+pub(super) fn write_fields(headers: &Headers, without: &Names) -> HeaderMap {
     let mut fields = HeaderMap::with_capacity(headers.len() + 1);
     for (name, value) in headers.iter() {
-        if is_of_connection(name, value) {
+        if is_of_connection(name, value) || without.contains(name) {
             continue;
         }
         // What is not valid here was not valid where it came from.

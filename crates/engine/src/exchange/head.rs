@@ -1,6 +1,5 @@
 //! Heads on their way out, with the fields that are the engine's business.
 
-use std::borrow::Cow;
 use std::io;
 
 use super::{Exchange, Response, is_bodiless};
@@ -12,13 +11,14 @@ use crate::message::{RequestHead, ResponseHead, Version};
 use crate::service::Answer;
 
 impl Exchange {
-    /// Puts the head, already [`stripped`], before what is written next. `keep_length`: a response without body to HEAD (or a 304) keeps
-    /// the length it came with.
+    /// Puts the head before what is written next. `keep_length`: a response without body to HEAD (or a 304) keeps the
+    /// length it came with.
     pub(super) fn start_framed(&mut self, head: &ResponseHead, framing: Framing, keep_length: bool) -> io::Result<()> {
         if self.response != Response::Pending {
             return Err(io::Error::other("the request has been answered already"));
         }
         self.response = Response::Started;
+        let own = own(head.status, keep_length);
         let bodiless = is_bodiless(head.status);
         let mut framing = match framing {
             Framing::UntilClose => Framing::Chunked,
@@ -40,7 +40,7 @@ impl Exchange {
                 }
                 let out = channel.out();
                 out.reserve(1024);
-                http1::write_response(head, out);
+                http1::write_response_without(head, own, out);
                 match framing {
                     _ if bodiless || keep_length => {}
                     Framing::Length(length) => http1::write_length(length, out),
@@ -63,30 +63,24 @@ impl Exchange {
                     _ => None,
                 };
                 let end = bodiless || self.head_only || matches!(framing, Framing::None | Framing::Length(0));
-                channel.begin_response(head, length, end)?;
+                channel.begin_response(head, own, length, end)?;
             }
         }
         Ok(())
     }
 }
 
-/// What the engine says itself in a response: framing and what concerns one connection only.
-pub(super) const OWN: Names =
-    Names::new(&["Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "Upgrade"]);
-pub(super) const OWN_BUT_LENGTH: Names = Names::new(&["Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade"]);
-pub(super) const OWN_BUT_UPGRADE: Names =
-    Names::new(&["Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length"]);
-
-/// `head` without what the engine says itself.
-pub(super) fn stripped(head: &ResponseHead) -> Cow<'_, ResponseHead> {
-    // 426 says what to upgrade to.
-    let own = if matches!(head.status, 101 | 426) { &OWN_BUT_UPGRADE } else { &OWN };
-    if !head.headers.iter().any(|(name, _)| own.contains(name)) {
-        return Cow::Borrowed(head);
+/// What the engine says itself in a response of this status: framing and what concerns one connection only.
+fn own(status: u16, keep_length: bool) -> &'static Names {
+    const OWN: Names = Names::new(&["Connection", "Content-Length", "Keep-Alive", "Transfer-Encoding", "Upgrade"]);
+    const BUT_LENGTH: Names = Names::new(&["Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade"]);
+    const BUT_UPGRADE: Names = Names::new(&["Connection", "Content-Length", "Keep-Alive", "Transfer-Encoding"]);
+    match status {
+        // These say what to upgrade to.
+        101 | 426 => &BUT_UPGRADE,
+        _ if keep_length => &BUT_LENGTH,
+        _ => &OWN,
     }
-    let mut head = head.clone();
-    head.headers.remove_any(own);
-    Cow::Owned(head)
 }
 
 /// Puts a request's head into `out`.
@@ -122,7 +116,7 @@ pub(super) fn length_of(framing: Framing) -> Option<u64> {
 
 /// Puts a complete answer into `out` that ends the connection.
 pub(crate) fn write_answer(answer: &Answer, out: &mut Vec<u8>) {
-    http1::write_response(&stripped(&answer.head), out);
+    http1::write_response_without(&answer.head, own(answer.head.status, false), out);
     http1::write_length(answer.body.len() as u64, out);
     out.extend_from_slice(b"Connection: close\r\n\r\n");
     out.extend_from_slice(&answer.body);

@@ -5,7 +5,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use super::send::Responded;
-use super::{Exchange, Response, head, is_bodiless};
+use super::{Exchange, Response, is_bodiless};
 use crate::channel::{Channel, TransferError, poll_transfer};
 use crate::forward::{ForwardError, Kind, Stage, Timeouts};
 use crate::http1::Framing;
@@ -23,7 +23,7 @@ impl Exchange {
     pub async fn relay(
         &mut self,
         mut connection: Connection,
-        mut responded: Responded,
+        responded: Responded,
         filter: Option<&mut dyn BodyFilter>,
         timeouts: &Timeouts,
     ) -> Result<(), ForwardError> {
@@ -35,8 +35,6 @@ impl Exchange {
         };
         // What a body would have had is said of one that is not sent, but not where there cannot be one.
         let keep_length = self.head_only || responded.head.status == 304;
-        let own = if keep_length { &head::OWN_BUT_LENGTH } else { &head::OWN };
-        responded.head.headers.remove_any(own);
         let started = self.start_framed(&responded.head, framing, keep_length);
         started.map_err(|error| ForwardError::io(Stage::Client, error))?;
         self.worker.heads.give_response(responded.head);

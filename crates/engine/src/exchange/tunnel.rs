@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::AsyncWrite as _;
 
 use super::send::Responded;
-use super::{Exchange, Response, head};
+use super::{Exchange, Response};
 use crate::channel::{Channel, H1};
 use crate::forward::{ForwardError, Kind, Stage};
 use crate::http1::Framing;
@@ -30,10 +30,9 @@ impl Exchange {
     pub async fn tunnel(
         &mut self,
         mut connection: Connection,
-        mut responded: Responded,
+        responded: Responded,
         idle: Duration,
     ) -> Result<Tunnelled, ForwardError> {
-        responded.head.headers.remove_any(&head::OWN_BUT_UPGRADE);
         self.keep_alive = false;
         let started = self.start_framed(&responded.head, Framing::None, false);
         started.map_err(|error| ForwardError::io(Stage::Client, error))?;

@@ -1,6 +1,6 @@
 //! Heads and bodies to bytes, appended to a buffer of the caller.
 
-use crate::headers::Headers;
+use crate::headers::{Headers, Names};
 use crate::message::{RequestHead, ResponseHead};
 
 /// Writes the request line and the fields, as HTTP/1.1. Fields for framing and [`end_head`] are the caller's.
@@ -14,6 +14,11 @@ pub fn write_request(head: &RequestHead, out: &mut Vec<u8>) {
 
 /// Writes the status line and the fields, as HTTP/1.1. Fields for framing and [`end_head`] are the caller's.
 pub fn write_response(head: &ResponseHead, out: &mut Vec<u8>) {
+    write_response_without(head, &Names::NONE, out);
+}
+
+/// The same without the fields `without`.
+pub(crate) fn write_response_without(head: &ResponseHead, without: &Names, out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     let status = head.status.min(999);
     out.extend_from_slice(&[
@@ -27,7 +32,7 @@ pub fn write_response(head: &ResponseHead, out: &mut Vec<u8>) {
         None => out.extend_from_slice(reason(status).as_bytes()),
     }
     out.extend_from_slice(b"\r\n");
-    head.headers.write_to(out);
+    head.headers.write_without(without, out);
 }
 
 /// Writes one more field.

@@ -84,7 +84,7 @@ pub(super) fn parse_fields(
 pub(crate) fn read_fields(block: &[u8]) -> Result<Headers, BadBody> {
     let limits = Limits { max_field_line: usize::MAX, max_headers: usize::MAX, ..Limits::default() };
     let mut headers = Headers::new();
-    parse_fields(block, LineEnds::CrLf, &limits, &mut headers, &NOTHING, |_, _| {})?.ok_or(BadBody::Truncated)?;
+    parse_fields(block, LineEnds::CrLf, &limits, &mut headers, &Names::NONE, |_, _| {})?.ok_or(BadBody::Truncated)?;
     Ok(headers)
 }
 
@@ -118,9 +118,6 @@ fn without_first_blanks(bytes: &[u8]) -> &[u8] {
 /// The fields that [`Noted`] takes note of.
 pub(super) const NOTABLE: Names =
     Names::new(&["host", "expect", "upgrade", "connection", "content-length", "transfer-encoding"]);
-
-/// None of the fields.
-pub(super) const NOTHING: Names = Names::new(&[]);
 
 /// What a head's fields say about framing and the connection.
 #[derive(Debug, Default)]

@@ -25,7 +25,7 @@ pub(super) fn render(answer: Answer, context: &Context) -> (ResponseHead, Vec<u8
         }
         Content::Error(message) => {
             let format = context.error_format;
-            if !head.headers.contains("content-type") {
+            if !head.headers.contains("Content-Type") {
                 head.headers.append("Content-Type", error_body::content_type(format));
             }
             // A client that merely accepts gRPC gets an empty answer; one that speaks it learns the reason.
@@ -68,7 +68,7 @@ pub(super) fn sign(head: &mut ResponseHead, config: &Config, context: &Context, 
     if (kept || trail.sent.is_some()) && added.server_tokens {
         forwarding::add_via(&mut head.headers, head.version, config.node.version);
     }
-    let server = if kept { head.headers.get("server").map(<[u8]>::to_vec) } else { None };
+    let server = if kept { head.headers.get("Server").map(<[u8]>::to_vec) } else { None };
     sign_always(head, config, context.id);
     if let Some(server) = server {
         head.headers.set("Server", server);
@@ -88,7 +88,7 @@ pub(super) fn name_charset(headers: &mut Headers) {
         ("application/javascript", "application/javascript; charset=UTF-8"),
         ("application/rss+xml", "application/rss+xml; charset=UTF-8"),
     ];
-    let Some(kind) = headers.get("content-type") else { return };
+    let Some(kind) = headers.get("Content-Type") else { return };
     if let Some((_, named)) = TEXT.iter().find(|(text, _)| text.as_bytes() == kind) {
         headers.set("Content-Type", named);
     }
@@ -129,7 +129,7 @@ fn sign_always(head: &mut ResponseHead, config: &Config, id: RequestId) {
 }
 
 fn default_type(head: &mut ResponseHead, media_type: &str) {
-    if !head.headers.contains("content-type") {
+    if !head.headers.contains("Content-Type") {
         head.headers.append("Content-Type", media_type);
     }
 }

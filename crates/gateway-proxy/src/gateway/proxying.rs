@@ -153,10 +153,10 @@ impl Gateway {
         forwarding::strip_hop_by_hop_of_response(&mut responded.head.headers, responded.tunnel);
         responded.head.headers.replace(&context.response_headers);
         // What is said of the hops does not depend on what plugins take away.
-        let hops = phases::have_header_filter(collected).then(|| forwarding::list(&responded.head.headers, "via"));
+        let hops = phases::have_header_filter(collected).then(|| forwarding::list(&responded.head.headers, "Via"));
         phases::header_filter(collected, context, &mut responded.head);
         if let Some(hops) = hops.filter(|_| config.settings.headers.server_tokens) {
-            responded.head.headers.remove("via");
+            responded.head.headers.remove("Via");
             if !hops.is_empty() {
                 responded.head.headers.append("Via", hops);
             }
@@ -262,7 +262,7 @@ fn host_header<'a>(
         return Cow::Borrowed(host);
     }
     if context.route.as_ref().is_some_and(|route| route.preserve_host)
-        && let Some(host) = context.request.headers.get("host")
+        && let Some(host) = context.request.headers.get("Host")
     {
         return Cow::Borrowed(host);
     }
@@ -275,7 +275,7 @@ fn host_header<'a>(
 
 /// Only WebSocket gets through; any other protocol is not offered to upstreams.
 fn is_websocket(request: &RequestHead) -> bool {
-    request.headers.get("upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
+    request.headers.get("Upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Whether the request may go out once more.
@@ -314,7 +314,7 @@ fn sign_proxied(head: &mut ResponseHead, config: &Config, context: &Context, tra
     let mut digits = itoa::Buffer::new();
     if added.server_tokens {
         forwarding::add_via(headers, head.version, config.node.version);
-        if !headers.contains("server") {
+        if !headers.contains("Server") {
             headers.append_parts("Server", &[b"kong/", config.node.version.as_bytes()]);
         }
     }

@@ -21,7 +21,7 @@ pub(super) fn route<'a>(config: &'a Config, context: &mut Context) -> Option<Rou
     let raw = path_of(context.request.path());
     let normal = path::normalize(raw);
     // As the client wrote it: routes' hosts are in lower case, and the reference does not fold the request's.
-    let host = context.request.headers.get("host").map_or(b"".as_slice(), without_port);
+    let host = context.request.headers.get("Host").map_or(b"".as_slice(), without_port);
     let request = Request {
         method: context.request.method.as_str(),
         host,

@@ -122,7 +122,7 @@ impl Context {
     pub(crate) fn forwarded_host_bytes(&self) -> &[u8] {
         match self.trusted("x-forwarded-host") {
             Some(host) => host.as_bytes(),
-            None => self.request.headers.get("host").map_or(b"", without_port),
+            None => self.request.headers.get("Host").map_or(b"", without_port),
         }
     }
 
