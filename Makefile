@@ -36,7 +36,8 @@ fmt: ## Formats the sources.
 	$(CARGO) fmt --all
 
 bench: ## Measures against DESIGN's figures; results go to bench/RESULTS.md.
-	@scripts/setup.sh toolchain envoy bench
+	@scripts/setup.sh toolchain envoy postgres bench
 	$(CARGO) build --locked --release -p kuma-cp -p kuma-dp -p kong -p bench
 	target/release/bench gateway --write bench/RESULTS.md
 	target/release/bench xds --write bench/RESULTS.md
+	target/release/bench store --write bench/RESULTS.md

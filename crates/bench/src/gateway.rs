@@ -1,7 +1,7 @@
 //! `bench gateway`: the gateway beside nginx, with many routes, and while it changes.
 
 mod changes;
-mod client;
+pub(crate) mod client;
 mod place;
 mod results;
 mod scale;

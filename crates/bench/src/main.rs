@@ -5,6 +5,7 @@ mod floor;
 mod gateway;
 mod mesh;
 mod report;
+mod store;
 mod toy;
 mod usage;
 mod xds_bench;
@@ -22,6 +23,8 @@ enum Cli {
     Xds(XdsArgs),
     /// The gateway beside nginx, with many routes, and while it changes.
     Gateway(gateway::GatewayArgs),
+    /// Writes, and a lot of entities, in SQLite and in PostgreSQL.
+    Store(store::StoreArgs),
     /// The server of `xds --toy`.
     #[command(hide = true)]
     Toy {
@@ -74,6 +77,7 @@ async fn main() -> Result<()> {
         Cli::Xds(args) => xds_bench::run(args).await,
         // Nothing in it waits for more than one thing: plain threads measure more exactly.
         Cli::Gateway(args) => tokio::task::spawn_blocking(move || gateway::run(&args)).await?,
+        Cli::Store(args) => store::run(args).await,
         Cli::Toy { discovery, control, services, instances } => {
             toy::serve(mesh::Shape { services, instances }, discovery, control).await
         }

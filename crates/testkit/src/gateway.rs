@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::mesh::START;
+use crate::postgres::Address;
 use crate::{Process, bin, free_port, wait_for};
 
 /// How long a node may take to end on a busy machine.
@@ -58,6 +59,15 @@ impl GatewayEnv {
             node: None,
             client: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?,
         })
+    }
+
+    /// A node that keeps its state in a PostgreSQL database, which `kong migrations bootstrap` has to have prepared; not
+    /// started yet.
+    pub fn on(address: &Address, settings: &[(&str, &str)]) -> Result<Self> {
+        let mut env = Self::new(&[])?;
+        env.settings.extend(address.kong());
+        settings.iter().for_each(|(name, value)| env.set(name, value));
+        Ok(env)
     }
 
     /// Starts a node and waits until it serves.

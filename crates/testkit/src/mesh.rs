@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::postgres::Address;
 use crate::{Process, bin, envoy_binary, free_port, wait_for};
 
 /// How long starting programs may take on a busy machine.
@@ -59,10 +60,17 @@ pub struct Sidecar {
     pub process: Process,
 }
 
+impl Options {
+    /// State in a PostgreSQL database, which `kuma-cp migrate up` has to have prepared.
+    pub fn on(address: &Address) -> Self {
+        Self { store: "postgres", env: address.kuma() }
+    }
+}
+
 impl MeshEnv {
-    /// Starts a control plane and waits until it is ready.
-    pub async fn start(options: Options) -> Result<Self> {
-        let mut env = Self {
+    /// A control plane that is not started yet.
+    pub fn new(options: Options) -> Result<Self> {
+        Ok(Self {
             api: free_port()?,
             dp: free_port()?,
             bootstrap: free_port()?,
@@ -72,7 +80,12 @@ impl MeshEnv {
             dir: Some(TempDir::with_prefix("mesh-")?),
             control_plane: None,
             client: reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?,
-        };
+        })
+    }
+
+    /// Starts a control plane and waits until it is ready.
+    pub async fn start(options: Options) -> Result<Self> {
+        let mut env = Self::new(options)?;
         env.start_control_plane().await?;
         Ok(env)
     }
@@ -84,9 +97,7 @@ impl MeshEnv {
 
     /// Starts the control plane (again), on the same ports and work directory.
     pub async fn start_control_plane(&mut self) -> Result<()> {
-        let mut command = Command::new(bin("kuma-cp")?);
-        command.arg("run").envs(self.variables()).envs(&self.options.env);
-        self.control_plane = Some(Process::spawn("kuma-cp", command)?);
+        self.control_plane = Some(Process::spawn("kuma-cp", self.kuma_cp(&["run"])?)?);
         let url = format!("http://127.0.0.1:{}/ready", self.diagnostics);
         let process = self.control_plane.as_ref().context("just started")?;
         wait_for("the control plane is ready", START, || async {
@@ -96,6 +107,13 @@ impl MeshEnv {
         })
         .await?;
         Ok(())
+    }
+
+    /// A `kuma-cp` command with the configuration of this control plane.
+    pub fn kuma_cp(&self, args: &[&str]) -> Result<Command> {
+        let mut command = Command::new(bin("kuma-cp")?);
+        command.args(args).envs(self.variables()).envs(&self.options.env);
+        Ok(command)
     }
 
     fn variables(&self) -> BTreeMap<&'static str, String> {
@@ -129,10 +147,15 @@ impl MeshEnv {
 
     /// GETs an API path.
     pub async fn get(&self, path: &str) -> Result<Value> {
+        Ok(serde_json::from_str(&self.get_text(path).await?)?)
+    }
+
+    /// GETs an API path: the body as it is.
+    pub async fn get_text(&self, path: &str) -> Result<String> {
         let answer = self.client.get(self.url(path)).send().await?;
         let (status, text) = (answer.status(), answer.text().await?);
         ensure!(status.is_success(), "GET {path}: {status} {text}");
-        Ok(serde_json::from_str(&text)?)
+        Ok(text)
     }
 
     /// PUTs a resource under the path segment of its kind (`meshes` for a mesh itself).
