@@ -28,6 +28,7 @@ mod proxy_cache;
 mod query;
 mod rate_limiting;
 mod redirect;
+mod redis_server;
 mod request_size_limiting;
 mod request_termination;
 mod request_transformer;
@@ -35,6 +36,7 @@ mod response_ratelimiting;
 mod response_transformer;
 mod schema;
 mod session;
+mod shared_counters;
 mod standard_webhooks;
 mod syslog;
 mod tcp_log;
@@ -43,6 +45,7 @@ mod text;
 mod udp_log;
 
 pub use proxy_cache::{CacheAnswer, CacheEndpoint};
+pub use redis_server::trust_authorities;
 
 #[cfg(test)]
 mod testing;

@@ -3,7 +3,11 @@
 mod counters;
 pub(crate) mod period;
 mod schema;
+mod shared;
+mod synced;
 
+#[cfg(test)]
+mod shared_tests;
 #[cfg(test)]
 mod tests;
 
@@ -14,11 +18,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use smallvec::SmallVec;
 
+use crate::redis_server::Settings;
+use crate::shared_counters::Unavailable;
 use crate::text::Short;
 
 use counters::{Counters, Limit, Scope, Verdict};
 use period::Period;
 pub(crate) use schema::schema;
+use shared::Shared;
 
 /// Registers the plugin.
 #[derive(Debug)]
@@ -35,13 +42,6 @@ impl Definition for RateLimiting {
 
     fn compile(&self, config: &Value, environment: &Environment) -> Result<Arc<dyn Plugin>, String> {
         let config = Config::deserialize(config).map_err(|error| error.to_string())?;
-        if config.policy != "local" {
-            tracing::warn!(
-                plugin = &*environment.plugin,
-                policy = config.policy,
-                "Rate limits are counted on each node by itself: there is no shared store"
-            );
-        }
         let limits = Period::ALL.into_iter().filter_map(|period| {
             // Larger ones are no limit, and would be long texts.
             let limit = config.limit(period)?.min(1e15);
@@ -50,7 +50,8 @@ impl Definition for RateLimiting {
         Ok(Arc::new(Compiled {
             limits: limits.collect(),
             by: config.by()?,
-            scope: environment.node.shared(Counters::default).scope(environment),
+            policy: config.policy(environment)?,
+            fault_tolerant: config.fault_tolerant,
             hide_headers: config.hide_client_headers,
             status: status(config.error_code)?,
             message: config.error_message.unwrap_or_default(),
@@ -69,7 +70,10 @@ struct Config {
     limit_by: Option<String>,
     header_name: Option<String>,
     path: Option<String>,
-    policy: String,
+    policy: Option<String>,
+    sync_rate: f64,
+    fault_tolerant: bool,
+    redis: Settings,
     hide_client_headers: bool,
     error_code: Option<f64>,
     error_message: Option<String>,
@@ -84,6 +88,15 @@ impl Config {
             Period::Day => self.day,
             Period::Month => self.month,
             Period::Year => self.year,
+        }
+    }
+
+    fn policy(&self, environment: &Environment) -> Result<Policy, String> {
+        match self.policy.as_deref() {
+            None | Some("local") => Ok(Policy::Local(environment.node.shared(Counters::default).scope(environment))),
+            Some("cluster") => Shared::database(environment).map(Policy::Shared),
+            Some("redis") => Shared::redis(&self.redis, self.sync_rate, environment).map(Policy::Shared),
+            Some(other) => Err(format!("policy: {other} is unknown")),
         }
     }
 
@@ -115,10 +128,20 @@ fn status(code: Option<f64>) -> Result<u16, String> {
 struct Compiled {
     limits: SmallVec<[Limit; 6]>,
     by: By,
-    scope: Arc<Scope>,
+    policy: Policy,
+    fault_tolerant: bool,
     hide_headers: bool,
     status: u16,
     message: String,
+}
+
+/// Where requests are counted.
+#[derive(Debug)]
+enum Policy {
+    /// On the node.
+    Local(Arc<Scope>),
+    /// By several nodes together.
+    Shared(Shared),
 }
 
 /// What requests are counted by. Where it is missing the client's address stands in.
@@ -156,18 +179,47 @@ impl Plugin for Compiled {
 
     fn access<'a>(&'a self, context: &'a mut Context, _: &'a mut dyn RequestBody) -> Access<'a> {
         let now = context.now_ms().div_euclid(1000);
-        let verdict = match self.by.identify(context) {
-            Some(identifier) => self.scope.count(identifier, &self.limits, now),
-            None => self.scope.count(Short::of(context.client.ip).as_bytes(), &self.limits, now),
+        let scope = match &self.policy {
+            Policy::Local(scope) => scope,
+            Policy::Shared(shared) => return self.count_together(shared, context, now),
         };
-        if !self.hide_headers {
-            self.tell(&verdict, now, &mut context.response_headers);
+        let verdict = match self.by.identify(context) {
+            Some(identifier) => scope.count(identifier, &self.limits, now),
+            None => scope.count(Short::of(context.client.ip).as_bytes(), &self.limits, now),
+        };
+        match self.judge(&verdict, context, now) {
+            Some(answer) => Access::Respond(answer),
+            None => Access::Continue,
         }
-        if verdict.exceeded { Access::respond(Answer::error(self.status, &*self.message)) } else { Access::Continue }
     }
 }
 
 impl Compiled {
+    fn count_together<'a>(&'a self, shared: &'a Shared, context: &'a mut Context, now: i64) -> Access<'a> {
+        let identifier: SmallVec<[u8; 64]> = match self.by.identify(context) {
+            Some(identifier) => identifier.into(),
+            None => Short::of(context.client.ip).as_bytes().into(),
+        };
+        if let Some(verdict) = shared.count_at_once(&identifier, &self.limits, now) {
+            return self.judge(&verdict, context, now).map_or(Access::Continue, Access::Respond);
+        }
+        Access::Wait(Box::pin(async move {
+            match shared.count(&identifier, &self.limits, now).await {
+                Ok(verdict) => self.judge(&verdict, context, now),
+                Err(Unavailable) if self.fault_tolerant => None,
+                Err(Unavailable) => Some(Box::new(Answer::error(500, "An unexpected error occurred"))),
+            }
+        }))
+    }
+
+    /// Tells the client what is left, and refuses the request if nothing was.
+    fn judge(&self, verdict: &Verdict, context: &mut Context, now: i64) -> Option<Box<Answer>> {
+        if !self.hide_headers {
+            self.tell(verdict, now, &mut context.response_headers);
+        }
+        verdict.exceeded.then(|| Box::new(Answer::error(self.status, &*self.message)))
+    }
+
     /// Each limit in fields of its own, and the one that is nearest in the fields of the standard to be.
     fn tell(&self, verdict: &Verdict, now: i64, headers: &mut Headers) {
         let mut nearest: Option<(&Limit, f64, i64)> = None;

@@ -4,6 +4,8 @@ mod counters;
 mod schema;
 
 #[cfg(test)]
+mod shared_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
@@ -12,10 +14,13 @@ use std::sync::Arc;
 use gateway_proxy::pdk::{
     Access, Answer, Context, Definition, Environment, Headers, Phases, Plugin, RequestBody, ResponseHead,
 };
+use runtime::tasks::Tasks;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::rate_limiting::period::Period;
+use crate::redis_server::Settings;
+use crate::shared_counters::{Counter, Names, SharedCounters, Unavailable};
 use crate::text::Short;
 
 use counters::{Counters, Entry, Scope};
@@ -36,23 +41,18 @@ impl Definition for ResponseRateLimiting {
 
     fn compile(&self, config: &Value, environment: &Environment) -> Result<Arc<dyn Plugin>, String> {
         let config = Config::deserialize(config).map_err(|error| error.to_string())?;
-        if config.policy != "local" {
-            tracing::warn!(
-                plugin = &*environment.plugin,
-                policy = config.policy,
-                "Rate limits are counted on each node by itself: there is no shared store"
-            );
-        }
         let by = match config.limit_by.as_deref() {
             None | Some("consumer") => By::Consumer,
             Some("credential") => By::Credential,
             Some("ip") => By::Address,
             Some(other) => return Err(format!("limit_by: {other} is unknown")),
         };
+        let policy = config.policy(environment)?;
         Ok(Arc::new(Compiled {
             header: config.header_name.unwrap_or_else(|| "x-kong-limit".to_owned()),
             by,
-            scope: environment.node.shared(Counters::default).scope(environment),
+            policy,
+            fault_tolerant: config.fault_tolerant,
             block: config.block_on_first_violation,
             hide_headers: config.hide_client_headers,
             limits: config.limits.into_iter().map(|(name, periods)| Limit::new(name, &periods)).collect(),
@@ -66,21 +66,87 @@ impl Definition for ResponseRateLimiting {
 struct Config {
     header_name: Option<String>,
     limit_by: Option<String>,
-    policy: String,
+    policy: Option<String>,
+    fault_tolerant: bool,
+    redis: Settings,
     block_on_first_violation: bool,
     hide_client_headers: bool,
     limits: BTreeMap<String, BTreeMap<String, Option<f64>>>,
+}
+
+impl Config {
+    fn policy(&self, environment: &Environment) -> Result<Policy, String> {
+        let node = &environment.node;
+        let shared = |counters| {
+            let names = Names::new("response-ratelimit", environment);
+            Policy::Shared(Shared { counters, names, tasks: node.tasks.clone() })
+        };
+        match self.policy.as_deref() {
+            None | Some("local") => Ok(Policy::Local(node.shared(Counters::default).scope(environment))),
+            Some("cluster") => SharedCounters::database(node).map(shared),
+            Some("redis") => SharedCounters::redis(&self.redis, node).map(shared),
+            Some(other) => Err(format!("policy: {other} is unknown")),
+        }
+    }
 }
 
 #[derive(Debug)]
 struct Compiled {
     header: String,
     by: By,
-    scope: Arc<Scope>,
+    policy: Policy,
+    fault_tolerant: bool,
     block: bool,
     hide_headers: bool,
     limits: Vec<Limit>,
     plugin: Arc<str>,
+}
+
+/// Where answers are counted.
+#[derive(Debug)]
+enum Policy {
+    /// On the node.
+    Local(Arc<Scope>),
+    /// By several nodes together.
+    Shared(Shared),
+}
+
+#[derive(Debug)]
+struct Shared {
+    counters: SharedCounters,
+    names: Names,
+    tasks: Tasks,
+}
+
+impl Shared {
+    /// The counters of a limit.
+    fn name<'a>(&self, caller: &'a [u8], limit: &'a Limit, now: i64) -> impl Iterator<Item = Counter> {
+        limit.periods.iter().map(move |allowance| {
+            let period = allowance.period;
+            self.names.counter(caller, period, period.start(now), Some(&limit.name))
+        })
+    }
+
+    /// A caller's counters for each limit.
+    async fn look(&self, caller: &[u8], limits: &[Limit], now: i64) -> Result<Vec<Entry>, Unavailable> {
+        let counters: Vec<Counter> = limits.iter().flat_map(|limit| self.name(caller, limit, now)).collect();
+        let mut values = self.counters.read(&counters).await?.into_iter();
+        let entry = |limit: &Limit| {
+            let periods = limit.periods.iter().map(|allowance| allowance.period);
+            Entry::of(periods.zip(&mut values), now)
+        };
+        Ok(limits.iter().map(entry).collect())
+    }
+
+    /// Counts what the upstream said, without anybody waiting for it.
+    fn add(&self, caller: &[u8], limit: &Limit, amount: f64, now: i64) {
+        let counters = self.counters.clone();
+        let names = self.name(caller, limit, now).collect();
+        self.tasks.spawn_detached("response-ratelimiting", async move {
+            // What is away is in the log.
+            let _counted = counters.add(names, amount).await.is_ok();
+        });
+    }
 }
 
 /// What is counted under one name.
@@ -104,8 +170,8 @@ struct Allowance {
 
 impl Limit {
     fn new(name: String, periods: &BTreeMap<String, Option<f64>>) -> Self {
-        const NAMES: [&str; 6] = ["second", "minute", "hour", "day", "month", "year"];
-        let allowances = Period::ALL.into_iter().zip(NAMES).filter_map(|(period, word)| {
+        let allowances = Period::ALL.into_iter().filter_map(|period| {
+            let word = period.word();
             // Larger ones are no limit, and would be long texts.
             let limit = periods.get(word).copied().flatten()?.min(1e15);
             let limit_field = format!("X-RateLimit-Limit-{name}-{word}");
@@ -150,8 +216,9 @@ impl By {
 struct Seen {
     plugin: Arc<str>,
     now: i64,
-    /// For each limit.
-    entries: Vec<(Box<[u8]>, Entry)>,
+    caller: Vec<u8>,
+    /// For each limit, if that was to be learned.
+    entries: Option<Vec<Entry>>,
 }
 
 impl Plugin for Compiled {
@@ -162,24 +229,21 @@ impl Plugin for Compiled {
     fn access<'a>(&'a self, context: &'a mut Context, _: &'a mut dyn RequestBody) -> Access<'a> {
         let now = context.now_ms().div_euclid(1000);
         let caller = self.by.identify(context);
-        let entries: Vec<_> = self
-            .limits
-            .iter()
-            .map(|limit| {
-                let key: Box<[u8]> = [&caller[..], &[0], limit.name.as_bytes()].concat().into();
-                let entry = self.scope.look(&key);
-                (key, entry)
-            })
-            .collect();
-        for (limit, (_, entry)) in self.limits.iter().zip(&entries) {
-            let left = limit.left(entry, now);
-            if self.block && left == 0.0 {
-                return Access::respond(Answer::error(429, format!("API rate limit exceeded for '{}'", limit.name)));
+        match &self.policy {
+            Policy::Local(scope) => {
+                let entries = self.limits.iter().map(|limit| scope.look(&local_key(&caller, limit))).collect();
+                self.judge(Seen { plugin: Arc::clone(&self.plugin), now, caller, entries: Some(entries) }, context)
+                    .map_or(Access::Continue, Access::Respond)
             }
-            context.response_headers.set(&limit.remaining_field, Short::of(left).as_bytes());
+            Policy::Shared(shared) => Access::Wait(Box::pin(async move {
+                let entries = match shared.look(&caller, &self.limits, now).await {
+                    Ok(entries) => Some(entries),
+                    Err(Unavailable) if self.fault_tolerant => None,
+                    Err(Unavailable) => return Some(Box::new(Answer::error(500, "An unexpected error occurred"))),
+                };
+                self.judge(Seen { plugin: Arc::clone(&self.plugin), now, caller, entries }, context)
+            })),
         }
-        context.keep(Seen { plugin: Arc::clone(&self.plugin), now, entries });
-        Access::Continue
     }
 
     fn header_filter(&self, context: &mut Context, response: &mut ResponseHead) {
@@ -189,7 +253,7 @@ impl Plugin for Compiled {
         let costs = costs(&response.headers, &self.header);
         response.headers.remove(&self.header);
         let mut exceeded = false;
-        for (limit, (_, entry)) in self.limits.iter().zip(&seen.entries) {
+        for (limit, entry) in self.limits.iter().zip(seen.entries.iter().flatten()) {
             let cost = costs.iter().rev().find(|(name, _)| *name == limit.name).map_or(0.0, |(_, cost)| *cost);
             for allowance in &limit.periods {
                 let left = allowance.limit - entry.used(allowance.period, seen.now);
@@ -208,9 +272,12 @@ impl Plugin for Compiled {
             context.keep(Refused);
             return;
         }
-        for (limit, (key, _)) in self.limits.iter().zip(&seen.entries) {
+        for limit in &self.limits {
             if let Some((_, cost)) = costs.iter().rev().find(|(name, cost)| *name == limit.name && *cost != 0.0) {
-                self.scope.add(key, *cost, seen.now);
+                match &self.policy {
+                    Policy::Local(scope) => scope.add(&local_key(&seen.caller, limit), *cost, seen.now),
+                    Policy::Shared(shared) => shared.add(&seen.caller, limit, *cost, seen.now),
+                }
             }
         }
     }
@@ -220,6 +287,27 @@ impl Plugin for Compiled {
             part.clear();
         }
     }
+}
+
+impl Compiled {
+    /// Tells the client what is left, or refuses the request.
+    fn judge(&self, seen: Seen, context: &mut Context) -> Option<Box<Answer>> {
+        for (limit, entry) in self.limits.iter().zip(seen.entries.iter().flatten()) {
+            let left = limit.left(entry, seen.now);
+            if self.block && left == 0.0 {
+                let refusal = format!("API rate limit exceeded for '{}'", limit.name);
+                return Some(Box::new(Answer::error(429, refusal)));
+            }
+            context.response_headers.set(&limit.remaining_field, Short::of(left).as_bytes());
+        }
+        context.keep(seen);
+        None
+    }
+}
+
+/// Where a caller's counters for a limit are.
+fn local_key(caller: &[u8], limit: &Limit) -> Box<[u8]> {
+    [caller, &[0], limit.name.as_bytes()].concat().into()
 }
 
 /// Marks an answer that the client does not get.

@@ -147,6 +147,15 @@ impl Exchange {
         }
     }
 
+    /// The access phase of a plugin that asks a server; the answer, if that ended the request.
+    pub(crate) async fn access_in_time(&mut self, plugin: &dyn Plugin) -> Option<Answer> {
+        match plugin.access(&mut self.context, &mut self.body) {
+            Access::Continue => None,
+            Access::Respond(answer) => Some(*answer),
+            Access::Wait(wait) => wait.await.map(|answer| *answer),
+        }
+    }
+
     /// The header filter with an answer of the upstream's that has these fields.
     pub(crate) fn filter_headers(&mut self, plugin: &dyn Plugin, fields: &[(&str, &str)]) -> ResponseHead {
         let mut head = ResponseHead::new(200);

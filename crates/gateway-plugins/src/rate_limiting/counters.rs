@@ -83,6 +83,12 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
+    /// What counting came to elsewhere: `counts` are those of the limits' windows before the request.
+    pub(crate) fn of(exceeded: bool, limits: &[Limit], counts: impl IntoIterator<Item = u64>, now: i64) -> Self {
+        let window = |(limit, count): (&Limit, u64)| Window { start: limit.period.start(now), count };
+        Self { exceeded, windows: limits.iter().zip(counts).map(window).collect() }
+    }
+
     /// What is left for each limit after this request, and when its window began.
     pub(crate) fn remaining(&self, limits: &[Limit]) -> impl Iterator<Item = (f64, i64)> {
         limits.iter().zip(&self.windows).map(|(limit, window)| {

@@ -29,6 +29,28 @@ impl Period {
         }
     }
 
+    /// How long a counter of one has to be kept, in seconds: for the longest, and for clocks that are apart.
+    pub(crate) fn lifetime(self) -> i64 {
+        let longest = match self {
+            Self::Month => 31 * DAY,
+            Self::Year => 366 * DAY,
+            shorter => shorter.seconds(),
+        };
+        longest + 5
+    }
+
+    /// `minute`
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Second => "second",
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Month => "month",
+            Self::Year => "year",
+        }
+    }
+
     /// When the period that `now` is in began. Both are Unix seconds.
     pub(crate) fn start(self, now: i64) -> i64 {
         match self {

@@ -61,6 +61,15 @@ struct Window {
 }
 
 impl Entry {
+    /// What was used in the periods that `now` (Unix seconds) is in.
+    pub(super) fn of(used: impl IntoIterator<Item = (Period, f64)>, now: i64) -> Self {
+        let mut entry = Self::default();
+        for (period, used) in used {
+            entry.0[period as usize] = Window { start: period.start(now), used };
+        }
+        entry
+    }
+
     /// What was used in the period that `now` (Unix seconds) is in.
     pub(super) fn used(&self, period: Period, now: i64) -> f64 {
         let window = self.0[period as usize];

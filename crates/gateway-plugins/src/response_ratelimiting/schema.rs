@@ -30,11 +30,11 @@ fn config() -> Schema {
         Field::string("policy")
             .default_value("local")
             .one_of(["local", "cluster", "redis"])
-            .description("Where counters are kept. Every node counts by itself, whatever is said here."),
+            .description("Where counters are kept: by each node, in the database of the cluster, or in Redis."),
         Field::boolean("fault_tolerant")
             .required()
             .default_value(true)
-            .description("Whether requests pass when counters cannot be reached. Counters in memory always can."),
+            .description("Whether requests pass when counters cannot be reached. Those of the node always can."),
         Field::record("redis", types::redis()).required().description("Redis configuration"),
         Field::boolean("block_on_first_violation")
             .required()
