@@ -45,6 +45,12 @@ pub enum DaoError {
     InvalidOffset { offset: String, reason: &'static str },
     /// The storage failed; the text is for logs only.
     Database(String),
+    /// The storage cannot be reached or does not take writes for now. The text is for logs only.
+    Unavailable {
+        /// Whether the change may have been made all the same.
+        in_doubt: bool,
+        text: String,
+    },
     /// A page's size is out of bounds.
     InvalidSize(String),
     /// A value of a unique field is malformed; messages by field.
@@ -97,7 +103,7 @@ impl DaoError {
             Self::UniqueViolation(_) => 5,
             Self::NotFound(_) | Self::NotFoundByField(_) => 6,
             Self::InvalidOffset { .. } => 7,
-            Self::Database(_) => 8,
+            Self::Database(_) | Self::Unavailable { .. } => 8,
             Self::InvalidSize(_) => 9,
             Self::InvalidUnique { .. } => 10,
             Self::InvalidOptions(_) => 11,
@@ -118,7 +124,7 @@ impl DaoError {
             Self::UniqueViolation(_) => "unique constraint violation",
             Self::NotFound(_) | Self::NotFoundByField(_) => "not found",
             Self::InvalidOffset { .. } => "invalid offset",
-            Self::Database(_) => "database error",
+            Self::Database(_) | Self::Unavailable { .. } => "database error",
             Self::InvalidSize(_) => "invalid size",
             Self::InvalidUnique { field, .. } => return format!("invalid unique {field}"),
             Self::InvalidOptions(_) => "invalid options",
@@ -137,6 +143,7 @@ impl DaoError {
             Self::NotFound(_) | Self::NotFoundByField(_) => 404,
             Self::Unsupported { .. } => 405,
             Self::Database(_) => 500,
+            Self::Unavailable { .. } => 503,
             _ => 400,
         }
     }
@@ -158,6 +165,12 @@ impl DaoError {
             Self::NotFoundByField(key) => format!("could not find the entity with '{}'", lua::key(key)),
             Self::InvalidOffset { offset, reason } => format!("'{offset}' is not a valid offset: {reason}"),
             Self::Database(text) | Self::InvalidSize(text) | Self::ReferencedByOthers(text) => text.clone(),
+            Self::Unavailable { in_doubt: false, .. } => {
+                "the database is not available; nothing was changed, try again later".to_owned()
+            }
+            Self::Unavailable { in_doubt: true, .. } => {
+                "the database went away during the change; see whether it was made before trying again".to_owned()
+            }
             Self::InvalidUnique { message, .. } => message.clone(),
             Self::InvalidOptions(options) => summary(options, "invalid option", "option violations"),
             Self::Unsupported { operation, entity, by } => {
@@ -192,8 +205,10 @@ impl DaoError {
 
     /// The body it is answered with; that of [`Self::Database`] tells nothing.
     pub fn body(&self) -> Value {
-        if matches!(self, Self::Database(_)) {
-            return serde_json::json!({"message": "An unexpected error occurred"});
+        match self {
+            Self::Database(_) => return serde_json::json!({"message": "An unexpected error occurred"}),
+            Self::Unavailable { .. } => return serde_json::json!({"message": self.message()}),
+            _ => {}
         }
         let mut body = serde_json::json!({"code": self.code(), "name": self.name(), "message": self.message()});
         if let Some(fields) = self.fields() {

@@ -22,7 +22,7 @@ use crate::plan::{Chain, Plugins};
 use crate::references::References;
 use crate::settings::Settings;
 use crate::slots::Slots;
-use crate::upstreams::{UpstreamRuntime, Upstreams};
+use crate::upstreams::{TargetMark, UpstreamRuntime, Upstreams};
 use documents::{Dirty, Documents};
 use plugins::Compiled;
 
@@ -174,6 +174,7 @@ impl Compiler {
         let mut dirty = Dirty::default();
         for change in changes {
             let applied = match self.documents.apply(&change, &mut dirty) {
+                Ok(false) if change.collection() == TargetMark::COLLECTION => self.apply_mark(&change),
                 Ok(true) => Ok(()),
                 Ok(false) => self.apply_to_directory(&change),
                 Err(problem) => Err(problem),
@@ -186,6 +187,7 @@ impl Compiler {
         self.compile_plugins(&mut dirty);
         self.compile_services(&mut dirty, &mut problems);
         self.compile_upstreams(&mut dirty, &mut problems);
+        self.upstreams.apply_marks();
         if dirty.names {
             self.compile_certificates(&mut problems);
         }
@@ -211,6 +213,16 @@ impl Compiler {
             names: Arc::clone(&self.names),
             tls: Arc::clone(&self.tls),
         }
+    }
+
+    fn apply_mark(&mut self, change: &Change<'_>) -> Result<(), Problem> {
+        match change {
+            Change::Put { id, document, .. } => {
+                self.upstreams.put_mark(id, serde_json::from_str(document).map_err(|error| change.problem(error))?);
+            }
+            Change::Delete { id, .. } => self.upstreams.remove_mark(id),
+        }
+        Ok(())
     }
 
     fn apply_to_directory(&mut self, change: &Change<'_>) -> Result<(), Problem> {

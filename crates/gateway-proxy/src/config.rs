@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::balance::{GroupStatus, MarkError};
+use engine::balance::GroupStatus;
 use engine::dns::Names;
 use engine::tls::Alpn;
 use engine::tls::client::{ClientIdentity, Configurations, Settings as TlsSettings, Verify, server_name};
@@ -51,20 +51,6 @@ impl Config {
     /// All upstreams by name, in no order, and how their targets are.
     pub fn upstreams(&self) -> impl Iterator<Item = (&str, GroupStatus)> {
         self.upstreams.iter().map(|(name, upstream)| (&**name, upstream.status()))
-    }
-
-    /// Marks a target, or one of its addresses, by hand.
-    pub fn mark_target(
-        &self,
-        upstream: &str,
-        target: (&str, u16),
-        address: Option<(&str, u16)>,
-        healthy: bool,
-    ) -> Result<(), MarkError> {
-        match self.upstreams.get(upstream) {
-            Some(upstream) => upstream.balancer.load().mark(target.0, target.1, address, healthy),
-            None => Err(MarkError::Unknown),
-        }
     }
 
     pub(crate) fn upstream_named(&self, host: &str) -> Option<&Arc<UpstreamRuntime>> {

@@ -24,3 +24,4 @@ pub use gateway_router::Flavor;
 pub use pdk::ErrorFormat;
 pub use references::References;
 pub use settings::{AddedHeaders, Settings};
+pub use upstreams::TargetMark;

@@ -2,6 +2,7 @@
 
 mod group;
 mod hashing;
+mod marks;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,6 +20,8 @@ use tokio::sync::watch;
 use tracing::info;
 
 pub(crate) use hashing::Hashing;
+pub use marks::TargetMark;
+use marks::{Marks, Pending};
 
 /// An upstream as requests need it. The balancer changes with the addresses of its targets; the rest with the
 /// configuration.
@@ -48,6 +51,7 @@ pub(crate) struct Upstreams {
     tasks: Tasks,
     probe_tls: ProbeTls,
     kept: HashMap<Arc<str>, Kept>,
+    marks: Marks,
 }
 
 /// One upstream's balancer, and what ends with it.
@@ -56,6 +60,7 @@ struct Kept {
     /// To the prober and to whoever follows the names.
     published: Arc<watch::Sender<Arc<Balancer>>>,
     probing: bool,
+    pending: Pending,
     /// Ends the follower of the names when it is dropped.
     _follower: watch::Sender<()>,
 }
@@ -69,7 +74,7 @@ struct Resolved {
 
 impl Upstreams {
     pub(crate) fn new(names: Arc<Names>, tasks: Tasks, probe_tls: ProbeTls) -> Self {
-        Self { names, tasks, probe_tls, kept: HashMap::new() }
+        Self { names, tasks, probe_tls, kept: HashMap::new(), marks: Marks::default() }
     }
 
     /// The upstream as its documents say now. Addresses that stay keep their health.
@@ -99,13 +104,20 @@ impl Upstreams {
                 now,
             ),
         };
-        let (balancer, published, probing) = match before {
-            Some(kept) => (kept.balancer, kept.published, kept.probing),
-            None => (Arc::new(ArcSwap::new(Arc::clone(&next))), Arc::new(watch::Sender::new(Arc::clone(&next))), false),
+        let active = group.checks.as_ref().and_then(|checks| checks.active.as_ref());
+        let (balancer, published, probing, pending) = match before {
+            Some(kept) => (kept.balancer, kept.published, kept.probing, kept.pending),
+            None => (
+                Arc::new(ArcSwap::new(Arc::clone(&next))),
+                Arc::new(watch::Sender::new(Arc::clone(&next))),
+                false,
+                self.marks.first(&document.id, active.is_some_and(group::looks_after_unhealthy)),
+            ),
         };
+        marks::settle(&pending, &next);
         balancer.store(Arc::clone(&next));
         published.send_replace(next);
-        let wanted = group.checks.as_ref().is_some_and(|checks| checks.active.is_some());
+        let wanted = active.is_some();
         if wanted && !probing {
             self.tasks.spawn_detached("prober", probe::run(published.subscribe(), self.probe_tls.clone()));
         }
@@ -117,10 +129,17 @@ impl Upstreams {
                 subscriptions,
                 balancer: Arc::clone(&balancer),
                 published: Arc::clone(&published),
+                pending: Arc::clone(&pending),
             };
             self.tasks.spawn_detached("target names", follow.run(ended));
         }
-        let kept = Kept { balancer: Arc::clone(&balancer), published, probing: probing || wanted, _follower: follower };
+        let kept = Kept {
+            balancer: Arc::clone(&balancer),
+            published,
+            probing: probing || wanted,
+            pending,
+            _follower: follower,
+        };
         self.kept.insert(Arc::clone(&document.id), kept);
         UpstreamRuntime {
             balancer,
@@ -133,6 +152,29 @@ impl Upstreams {
     /// Forgets an upstream, with its probes.
     pub(crate) fn remove(&mut self, id: &str) {
         self.kept.remove(id);
+    }
+
+    /// Somebody said how a target is.
+    pub(crate) fn put_mark(&mut self, id: &str, mark: TargetMark) {
+        self.marks.put(id, mark);
+    }
+
+    /// What was said does not count any longer; the target stays as it is.
+    pub(crate) fn remove_mark(&mut self, id: &str) {
+        let upstream = self.marks.remove(id);
+        if let Some(kept) = upstream.and_then(|upstream| self.kept.get(&upstream)) {
+            kept.pending.lock().remove(id);
+        }
+    }
+
+    /// Puts the marks since the last time on their targets.
+    pub(crate) fn apply_marks(&mut self) {
+        for (id, mark) in self.marks.take_fresh() {
+            if let Some(kept) = self.kept.get(&mark.upstream) {
+                kept.pending.lock().insert(id, mark);
+                marks::settle(&kept.pending, &kept.balancer.load());
+            }
+        }
     }
 
     fn subscribe(&self, targets: &[Arc<Target>]) -> HashMap<Box<str>, Subscription> {
@@ -151,6 +193,7 @@ struct Follow {
     subscriptions: HashMap<Box<str>, Subscription>,
     balancer: Arc<ArcSwap<Balancer>>,
     published: Arc<watch::Sender<Arc<Balancer>>>,
+    pending: Pending,
 }
 
 impl Follow {
@@ -170,6 +213,7 @@ impl Follow {
                 return;
             }
             self.balancer.store(Arc::clone(&next));
+            marks::settle(&self.pending, &next);
             self.published.send_replace(next);
         }
     }

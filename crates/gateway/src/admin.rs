@@ -31,7 +31,7 @@ use table::{Action, Table};
 pub use answer::Answer as AdminAnswer;
 pub use body::MAX_BODY;
 pub use node::{Connections, LuaMemory, Node, SHARED_MEMORY, SharedMemory, StaticNode};
-pub use targets::{Address, BalancerHealth, Health, HealthError, NoHealth, TargetHealth};
+pub use targets::{Address, BalancerHealth, Health, NoHealth, SetHealthError, TargetHealth};
 
 /// What the Admin API serves.
 #[derive(Clone, Debug)]

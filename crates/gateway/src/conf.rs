@@ -5,6 +5,7 @@
 mod file;
 mod keys;
 mod listener;
+mod postgres;
 mod shown;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,9 @@ use gateway_proxy::{AddedHeaders, ErrorFormat, Flavor, Settings};
 
 use keys::{Effect, IGNORED_PREFIXES, KEYS, Key, Kind};
 pub use listener::Listen;
+
+/// Where several files of authorities are put together, below the prefix.
+const COMBINED_AUTHORITIES: &str = ".ca_combined";
 
 /// What a file without any of its own settings looks like: all settings, commented out, with their defaults.
 pub fn template() -> String {
@@ -35,6 +39,8 @@ pub fn template() -> String {
 pub enum Database {
     /// In a file below the prefix.
     Sqlite,
+    /// In a database of a PostgreSQL server, which several nodes share.
+    Postgres,
     /// Nowhere: a declarative configuration is all there is.
     Off,
 }
@@ -46,6 +52,8 @@ pub struct Conf {
     pub prefix: PathBuf,
     /// Where entities are kept.
     pub database: Database,
+    /// The server, with [`Database::Postgres`].
+    pub postgres: Option<store::postgres::Settings>,
     /// A declarative configuration to begin with, when there is no database.
     pub declarative: Option<Declarative>,
     /// Where clients connect to.
@@ -180,6 +188,20 @@ impl Conf {
         }
     }
 
+    /// Whether these settings name the same database, in the same way.
+    pub(crate) fn has_database_of(&self, other: &Self) -> bool {
+        let of = |conf: &Self| conf.values.clone().into_iter().filter(|(name, _)| name.starts_with("pg_"));
+        of(self).eq(of(other))
+    }
+
+    /// The file that the authorities of [`Self::trusted_certificates`] are to be written to before the database is
+    /// opened, if there are several and it is to be verified.
+    pub fn combined_authorities(&self) -> Option<&Path> {
+        let settings = self.postgres.as_ref()?;
+        let mut endpoints = std::iter::once(&settings.primary).chain(&settings.replica);
+        endpoints.find_map(|endpoint| endpoint.tls.ca.as_deref().filter(|ca| ca.ends_with(COMBINED_AUTHORITIES)))
+    }
+
     /// All settings in the form of a file, secrets included; reading it gives the same settings.
     pub fn to_file(&self) -> String {
         let mut out = String::new();
@@ -200,6 +222,8 @@ impl std::fmt::Debug for Conf {
 fn check(key: &Key, value: &str) -> Result<(), String> {
     let value = value.trim();
     match key.kind {
+        // Not set, as some are.
+        _ if value.is_empty() && key.default.is_empty() => Ok(()),
         Kind::Boolean if boolean(value).is_none() => Err(format!("{value:?} is not on or off")),
         Kind::Number if value.parse::<f64>().is_err() => Err(format!("{value:?} is not a number")),
         Kind::Choice(choices) if !choices.contains(&value) => {
@@ -235,10 +259,12 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn conf(mut self) -> Option<Conf> {
         let prefix = PathBuf::from(self.text("prefix"));
-        if self.text("database") == "postgres" {
-            self.problems.add_with_hint("database", "postgres is not supported by this version", "use sqlite or off");
-        }
-        let database = if self.text("database") == "off" { Database::Off } else { Database::Sqlite };
+        let database = match self.text("database") {
+            "off" => Database::Off,
+            "postgres" => Database::Postgres,
+            _ => Database::Sqlite,
+        };
+        let postgres = self.postgres();
         let declarative = match (self.text("declarative_config"), self.text("declarative_config_string")) {
             ("", "") => None,
             ("", text) => Some(Declarative::Text(text.to_owned())),
@@ -253,6 +279,7 @@ impl Reader<'_> {
         let listen = |reader: &mut Self, name| reader.listeners(name);
         Some(Conf {
             database,
+            postgres: (database == Database::Postgres).then_some(postgres),
             declarative,
             proxy_listen: listen(&mut self, "proxy_listen"),
             admin_listen: listen(&mut self, "admin_listen"),

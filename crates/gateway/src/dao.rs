@@ -6,6 +6,7 @@
 mod certificates;
 mod document;
 mod foreign;
+mod marks;
 mod page;
 mod plugins;
 mod rim;
@@ -199,7 +200,11 @@ pub fn key(entity: &str, id: &str) -> Key {
 }
 
 /// An error of the store that says nothing about the documents.
-#[expect(clippy::needless_pass_by_value, reason = "it is for map_err")]
 fn failed(error: StoreError) -> DaoError {
-    DaoError::Database(base::report(&error))
+    let text = base::report(&error);
+    match error {
+        StoreError::Unavailable(_) => DaoError::Unavailable { in_doubt: false, text },
+        StoreError::InDoubt(_) => DaoError::Unavailable { in_doubt: true, text },
+        _ => DaoError::Database(text),
+    }
 }

@@ -4,9 +4,12 @@
 pub mod admin;
 pub mod conf;
 pub mod dao;
+mod database;
 pub mod declarative;
 pub mod node;
 pub mod offline;
+
+pub use database::Unprepared;
 
 /// The version whose interfaces this gateway has; clients decide by it what they may ask for.
 pub const COMPATIBLE_VERSION: &str = "3.9.3";

@@ -1,9 +1,10 @@
 //! A node, put together: store, compiler, workers, Admin and status API.
 
 mod apply;
-mod certificates;
+pub(crate) mod certificates;
 mod counters;
 mod facts;
+mod health;
 mod metrics;
 mod plugin_endpoints;
 mod status;
@@ -24,17 +25,19 @@ use gateway_proxy::pdk::{Counters, Definition, Node as PluginNode};
 use gateway_proxy::{AccessLog, Compiler, Gateway, References, Surroundings};
 use runtime::serve::{self, BindError, Listener};
 use runtime::tasks::Tasks;
-use store::{Store, StoreError};
+use store::StoreError;
 use tracing::{info, warn};
 
 use crate::admin::{self, Parts};
 use crate::conf::{Conf, Database, Declarative, Listen};
 use crate::dao::Dao;
+use crate::database::{self, Unprepared};
 use crate::declarative::Loader;
 use apply::Applier;
 pub use apply::InForce;
 use facts::Facts;
 pub use facts::LogLevel;
+use health::ProxyHealth;
 use metrics::Numbers;
 
 /// How long open requests have when the node stops at once.
@@ -67,7 +70,18 @@ pub enum NodeError {
     Declarative(String),
     /// The database cannot be used.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+    /// The database's server does not answer, or refuses us.
+    #[error("the database at {address} is not available")]
+    DatabaseAway {
+        /// Where it should be.
+        address: String,
+        /// What it said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database is to be prepared first.
+    #[error(transparent)]
+    Unprepared(#[from] Unprepared),
     /// The workers cannot serve.
     #[error(transparent)]
     Workers(#[from] engine::worker::StartError),
@@ -77,6 +91,15 @@ pub enum NodeError {
     /// An address of the Admin or status API cannot be listened on.
     #[error(transparent)]
     BindApi(#[from] BindError),
+}
+
+impl From<StoreError> for NodeError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Schema(mismatch) => Self::Unprepared(mismatch.into()),
+            other => Self::Store(other),
+        }
+    }
 }
 
 impl NodeError {
@@ -111,7 +134,7 @@ impl Node {
     ) -> Result<Self, NodeError> {
         let definitions = enabled(&conf)?;
         let registry = Arc::new(registry(&conf, &definitions));
-        let store = open_store(&conf, Arc::clone(&clock)).await?;
+        let store = database::open(&conf, Arc::clone(&clock)).await?;
         let id = facts::node_id(&conf)?;
         let plugin_node = Arc::new(PluginNode::new(
             facts::hostname(),
@@ -156,8 +179,14 @@ impl Node {
         let workers = Arc::new(workers);
         let numbers = Numbers { workers: Arc::clone(&workers), in_force: in_force.clone() };
         gateway_plugins::prometheus::set_sources(&plugin_node, Arc::new(numbers));
-        let facts =
-            Arc::new(Facts::new(&conf, Arc::clone(&plugin_node), Arc::clone(&workers), Arc::clone(&loader), log_level));
+        let facts = Arc::new(Facts::new(
+            &conf,
+            Arc::clone(&plugin_node),
+            Arc::clone(&workers),
+            Arc::clone(&loader),
+            Arc::clone(dao.store()),
+            log_level,
+        ));
         let node = Self { conf, dao, loader, in_force, replace, names, plugin_node, certificates, workers, facts };
         node.serve_admin(&tasks)?;
         node.serve_status(&tasks)?;
@@ -171,7 +200,7 @@ impl Node {
     /// configuration. What is under way is not disturbed; what cannot be taken over leaves all as it was.
     pub async fn reload(&mut self, conf: Conf) -> Result<(), NodeError> {
         for (setting, changed) in [
-            ("database", conf.database != self.conf.database),
+            ("database", conf.database != self.conf.database || !conf.has_database_of(&self.conf)),
             ("plugins", conf.plugins != self.conf.plugins),
             ("admin_listen", conf.admin_listen != self.conf.admin_listen),
             ("status_listen", conf.status_listen != self.conf.status_listen),
@@ -216,12 +245,12 @@ impl Node {
     fn serve_admin(&self, tasks: &Tasks) -> Result<(), NodeError> {
         let config: Option<Arc<dyn admin::ConfigEndpoint>> = match self.conf.database {
             Database::Off => Some(Arc::clone(&self.loader) as _),
-            Database::Sqlite => None,
+            Database::Sqlite | Database::Postgres => None,
         };
         let router = admin::router(Parts {
             dao: self.dao.clone(),
             node: Arc::clone(&self.facts) as _,
-            health: Arc::new(facts::ProxyHealth(self.in_force.clone())),
+            health: Arc::new(ProxyHealth::new(self.in_force.clone(), self.dao.clone())),
             config,
             plugins: Some(Arc::new(plugin_endpoints::Endpoints::new(&self.plugin_node))),
             origins: self.conf.admin_origins.clone(),
@@ -294,19 +323,6 @@ pub(crate) fn registry(conf: &Conf, definitions: &[Arc<dyn Definition>]) -> Regi
         gateway_proxy::Flavor::TraditionalCompatible => gateway_model::entities::RouterFlavor::TraditionalCompatible,
     };
     Registry::new(flavor, schemas)
-}
-
-/// The store the settings name.
-pub(crate) async fn open_store(conf: &Conf, clock: Arc<dyn Clock>) -> Result<Store, NodeError> {
-    match conf.database {
-        Database::Off => Ok(store::memory::open(clock)),
-        Database::Sqlite => Ok(store::sqlite::open(&database_file(conf), clock).await?),
-    }
-}
-
-/// Where the embedded database is.
-pub(crate) fn database_file(conf: &Conf) -> PathBuf {
-    conf.prefix.join("kong.db")
 }
 
 fn declarative(conf: &Conf) -> Result<Option<String>, NodeError> {

@@ -1,13 +1,17 @@
 //! What the command line does without a running node.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::SystemClock;
 
 use crate::conf::Conf;
 use crate::dao::Dao;
+use crate::database;
 use crate::declarative::{self, Loader};
-use crate::node::{NodeError, database_file, enabled, open_store, registry};
+use crate::node::{NodeError, enabled, registry};
+
+pub use store::postgres::{Migrated, SchemaStatus};
 
 /// Checks a declarative configuration. The error lists everything that is wrong.
 pub fn parse(conf: &Conf, text: &str) -> Result<(), String> {
@@ -31,19 +35,19 @@ pub fn export(conf: &Conf) -> Result<String, String> {
     })
 }
 
-/// Opens the database, which makes it what this version needs.
+/// Opens the embedded database, which makes it what this version needs.
 pub fn open(conf: &Conf) -> Result<(), NodeError> {
-    blocking(async { open_store(conf, Arc::new(SystemClock)).await.map(drop) })
+    blocking(async { database::open(conf, Arc::new(SystemClock)).await.map(drop) })
 }
 
-/// Whether there is a database.
+/// Whether there is an embedded database.
 pub fn exists(conf: &Conf) -> bool {
-    database_file(conf).exists()
+    database::file(conf).exists()
 }
 
-/// Deletes the database.
-pub fn reset(conf: &Conf) -> std::io::Result<()> {
-    let file = database_file(conf);
+/// Deletes the embedded database.
+pub fn remove(conf: &Conf) -> std::io::Result<()> {
+    let file = database::file(conf);
     for suffix in ["", "-wal", "-shm", ".lock"] {
         let mut path = file.clone().into_os_string();
         path.push(suffix);
@@ -55,9 +59,34 @@ pub fn reset(conf: &Conf) -> std::io::Result<()> {
     Ok(())
 }
 
+/// How a PostgreSQL database is prepared.
+pub fn status(conf: &Conf) -> Result<SchemaStatus, NodeError> {
+    blocking(database::status(conf))
+}
+
+/// How long somebody else who prepares the same database is waited for, unless somebody says otherwise.
+pub const USUAL_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Prepares a PostgreSQL database for this version. Several may try at once: the others wait for the first, no longer
+/// than `lock_timeout`.
+pub fn migrate(conf: &Conf, lock_timeout: Duration) -> Result<Migrated, NodeError> {
+    blocking(async {
+        let busy = || NodeError::Setting {
+            setting: "database",
+            reason: format!("another node is performing database changes, for {} s already", lock_timeout.as_secs()),
+        };
+        tokio::time::timeout(lock_timeout, database::migrate(conf)).await.unwrap_or_else(|_| Err(busy()))
+    })
+}
+
+/// Deletes everything of ours in a PostgreSQL database.
+pub fn reset(conf: &Conf) -> Result<(), NodeError> {
+    blocking(database::reset(conf))
+}
+
 async fn dao(conf: &Conf) -> Result<Dao, NodeError> {
     let definitions = enabled(conf)?;
-    let store = open_store(conf, Arc::new(SystemClock)).await?;
+    let store = database::open(conf, Arc::new(SystemClock)).await?;
     Ok(Dao::new(store, Arc::new(registry(conf, &definitions)), Arc::new(SystemClock)))
 }
 

@@ -96,8 +96,8 @@ pub(crate) struct Start {
     /// Accepted for scripts; there is no nginx to configure
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) nginx_conf: Option<PathBuf>,
-    /// Accepted for scripts; the embedded database is always there
-    #[arg(long, value_name = "SECONDS", hide = true)]
+    /// Seconds that connecting to the database and each of its answers may take, in place of pg_timeout
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) db_timeout: Option<u64>,
 }
 
@@ -155,23 +155,38 @@ pub(crate) enum Config {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Migrations {
     /// Make a new database
-    Bootstrap(Place),
+    Bootstrap(Migration),
     /// Bring the database up to date
-    Up(Place),
+    Up(Migration),
     /// Finish what `up` began
-    Finish(Place),
-    /// List what was done
-    List(Place),
-    /// Tell whether something is to be done
-    Status(Place),
+    Finish(Migration),
+    /// List what was done; ends with 3 if the database is new, with 5 if `up` has something to do
+    List(Migration),
+    /// Tell whether something is to be done, in JSON; ends as `list`
+    Status(Migration),
     /// Delete everything in the database
-    Reset {
-        #[command(flatten)]
-        place: Place,
-        /// Do not ask
-        #[arg(short, long)]
-        yes: bool,
-    },
+    Reset(Migration),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Migration {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// With `bootstrap`: delete everything first
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    /// Seconds that connecting to the database and each of its answers may take, in place of pg_timeout
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) db_timeout: Option<u64>,
+    /// Seconds to wait for another who does the same
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) lock_timeout: u64,
 }
 
 #[cfg(test)]
@@ -207,12 +222,22 @@ mod tests {
             "kong migrations list",
             "kong migrations status",
             "kong migrations reset --yes",
+            "kong migrations reset -y -q -c kong.conf",
+            "kong migrations bootstrap --force --db-timeout 30 --lock-timeout 90 --v",
+            "kong migrations up -f -q",
             "kong completion bash",
         ] {
             let parsed = Cli::try_parse_from(line.split(' '));
             assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
         }
-        for line in ["kong", "kong begin", "kong config", "kong config parse"] {
+        for line in [
+            "kong",
+            "kong begin",
+            "kong config",
+            "kong config parse",
+            "kong migrations",
+            "kong migrations up --db-timeout 0",
+        ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
     }

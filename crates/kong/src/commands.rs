@@ -69,6 +69,11 @@ pub(crate) fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// The settings, or an error that lists everything that is wrong with them. Warnings go to standard error.
 fn load(place: &Place) -> anyhow::Result<Conf> {
+    load_with(place, None)
+}
+
+/// The same, with seconds in place of `pg_timeout`.
+fn load_with(place: &Place, db_timeout: Option<u64>) -> anyhow::Result<Conf> {
     let file = match &place.conf {
         Some(path) => Some(path.clone()),
         None => DEFAULT_FILES.iter().map(PathBuf::from).find(|path| path.exists()),
@@ -78,7 +83,8 @@ fn load(place: &Place) -> anyhow::Result<Conf> {
         .map(|path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display())))
         .transpose()?;
     let prefix = place.prefix.iter().map(|path| ("prefix".to_owned(), path.display().to_string()));
-    let Loaded { conf, warnings } = Conf::load(text.as_deref(), std::env::vars(), prefix)
+    let timeout = db_timeout.map(|seconds| ("pg_timeout".to_owned(), (seconds * 1000).to_string()));
+    let Loaded { conf, warnings } = Conf::load(text.as_deref(), std::env::vars(), prefix.chain(timeout))
         .map_err(|problems| anyhow!("the configuration cannot be used:\n{}", indented(&problems.to_string())))?;
     for warning in &warnings.0 {
         eprintln!("Warning: {warning}");
@@ -87,13 +93,14 @@ fn load(place: &Place) -> anyhow::Result<Conf> {
 }
 
 fn start_node(start: &Start) -> anyhow::Result<()> {
-    let conf = load(&start.place)?;
+    let conf = load_with(&start.place, start.db_timeout)?;
     let directory = Directory::new(&conf.prefix);
     if directory.running().is_some() {
         bail!("a node runs in {} already", conf.prefix.display());
     }
     config::check_declared(&conf)?;
     directory.prepare(&conf)?;
+    migrations::check(&conf, start.run_migrations)?;
     if !conf.daemon && std::env::var_os(ALLOCATOR).is_some() {
         return node::run(directory.path());
     }

@@ -63,3 +63,14 @@ fn the_storage_s_text_stays_inside() {
     let error = DaoError::Database("disk is on fire".to_owned());
     assert_eq!((error.status(), error.body()), (500, json!({"message": "An unexpected error occurred"})));
 }
+
+#[test]
+fn a_database_that_is_away_is_told_without_its_text() {
+    for (in_doubt, part) in [(false, "nothing was changed"), (true, "see whether it was made")] {
+        let error = DaoError::Unavailable { in_doubt, text: "connection refused by 10.1.2.3".to_owned() };
+        let body = error.body();
+        assert_eq!((error.status(), body.as_object().unwrap().len()), (503, 1));
+        let message = body["message"].as_str().unwrap();
+        assert!(message.contains(part) && !message.contains("10.1.2.3"), "{message}");
+    }
+}

@@ -44,6 +44,11 @@ pub(crate) fn split_target(target: &str) -> (&str, u16) {
     (host, port.parse().unwrap_or(8000))
 }
 
+/// Whether these checks find out when an unhealthy target is well again.
+pub(super) fn looks_after_unhealthy(checks: &Active) -> bool {
+    !checks.unhealthy_interval.is_zero() && checks.thresholds.successes > 0
+}
+
 fn checks(document: &Upstream) -> Option<Checks> {
     let checks = document.healthchecks.as_ref()?;
     let checks = Checks {

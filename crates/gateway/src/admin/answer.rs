@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 use crate::COMPATIBLE_VERSION;
 
+const JSON: &str = "application/json; charset=utf-8";
+
 const LATENCY: HeaderName = HeaderName::from_static("x-kong-admin-latency");
 
 /// What is answered to a call of the Admin API.
@@ -36,6 +38,11 @@ impl Answer {
     /// A document.
     pub fn json(status: u16, document: Value) -> Self {
         Self { status, content: Content::Json(document), headers: Vec::new() }
+    }
+
+    /// A document that is JSON already.
+    pub fn json_text(status: u16, document: String) -> Self {
+        Self { status, content: Content::Text(JSON, document), headers: Vec::new() }
     }
 
     /// `{"message": …}`
@@ -104,7 +111,7 @@ impl Answer {
     pub(super) fn into_response(self, request: &HeaderMap, origins: &[String], took: Duration) -> Response {
         let (content_type, body) = match self.content {
             Content::None => (None, String::new()),
-            Content::Json(document) => (Some("application/json; charset=utf-8"), document.to_string()),
+            Content::Json(document) => (Some(JSON), document.to_string()),
             Content::Text(content_type, text) => (Some(content_type), text),
         };
         let mut response = Response::new(Body::empty());
@@ -144,8 +151,10 @@ fn origin<'a>(request: &'a HeaderMap, origins: &'a [String]) -> &'a str {
 
 impl From<DaoError> for Answer {
     fn from(error: DaoError) -> Self {
-        if let DaoError::Database(text) = &error {
-            tracing::error!(error = %text, "The store failed");
+        match &error {
+            DaoError::Database(text) => tracing::error!(error = %text, "The store failed"),
+            DaoError::Unavailable { text, .. } => tracing::warn!(error = %text, "The database is not available"),
+            _ => {}
         }
         Self::json(error.status(), error.body())
     }

@@ -26,13 +26,19 @@ pub trait Health: Send + Sync + fmt::Debug {
         target: &'a Fields,
         address: Option<&'a str>,
         healthy: bool,
-    ) -> BoxFuture<'a, Result<(), HealthError>>;
+    ) -> BoxFuture<'a, Result<(), SetHealthError>>;
 }
 
 /// Why health cannot be set.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct HealthError(pub String);
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SetHealthError {
+    /// The target leads nowhere at present.
+    #[error("no such address in the group")]
+    NoAddress,
+    /// It cannot be written down.
+    #[error(transparent)]
+    Dao(#[from] DaoError),
+}
 
 /// The state of a target.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +90,7 @@ impl Health for NoHealth {
         _target: &'a Fields,
         _address: Option<&'a str>,
         _healthy: bool,
-    ) -> BoxFuture<'a, Result<(), HealthError>> {
+    ) -> BoxFuture<'a, Result<(), SetHealthError>> {
         Box::pin(async { Ok(()) })
     }
 }
@@ -153,7 +159,10 @@ impl Api {
         let upstream = self.upstream(&owner).await?;
         let address = call.segments.get(2).map(String::as_str);
         let done = self.parts.health.set(&upstream, &target, address, healthy).await;
-        done.map_err(|error| Answer::message(400, error.to_string()))?;
+        done.map_err(|error| match error {
+            SetHealthError::NoAddress => Answer::message(400, error.to_string()),
+            SetHealthError::Dao(error) => error.into(),
+        })?;
         Ok(Answer::empty(204))
     }
 

@@ -30,6 +30,7 @@ impl Conf {
             let shown = match key.kind {
                 Kind::Secret if value.is_empty() => continue,
                 Kind::Secret => json!("******"),
+                Kind::Boolean | Kind::Number if value.is_empty() => continue,
                 Kind::Boolean => json!(boolean(value)),
                 Kind::Number => value.parse::<f64>().map_or(json!(value), |number| {
                     if number.fract() == 0.0 { json!(number as i64) } else { json!(number) }

@@ -1,3 +1,5 @@
+use store::postgres::{Tls, TlsMode};
+
 use super::*;
 
 fn load(file: &str, environment: &[(&str, &str)]) -> Result<Loaded, Problems> {
@@ -72,6 +74,90 @@ fn settings_written_to_a_file_are_read_back() {
     let again = Conf::load(Some(&conf.to_file()), [], []).unwrap().conf;
     assert_eq!(again.values, conf.values);
     assert_eq!(again.proxy_listen.len(), 2);
+}
+
+fn postgres(settings: &str) -> store::postgres::Settings {
+    let text = format!("database = postgres\nprefix = /p\n{settings}");
+    load(&text, &[]).unwrap().conf.postgres.expect("the database is PostgreSQL")
+}
+
+#[test]
+fn the_database_has_the_usual_defaults() {
+    let settings = postgres("");
+    let of = &settings.primary;
+    assert_eq!((of.host.as_str(), of.port, of.user.as_str(), of.password.expose()), ("127.0.0.1", 5432, "kong", ""));
+    assert_eq!((of.database.as_str(), &of.schema, &of.tls), ("kong", &None, &Tls::OFF));
+    assert_eq!((of.connect_timeout, settings.commit_timeout), (Duration::from_secs(5), Duration::from_secs(5)));
+    assert_eq!(settings.idle_timeout, Duration::from_secs(60));
+    assert!(settings.replica.is_none());
+    assert!(load("", &[]).unwrap().conf.postgres.is_none());
+}
+
+#[test]
+fn the_database_is_protected_as_asked_for() {
+    let verified = |ca: Option<&str>| Tls { mode: TlsMode::VerifyFull, ca: ca.map(PathBuf::from), client: None };
+    let unverified = Tls { mode: TlsMode::VerifyNone, ca: None, client: None };
+    for (settings, expected) in [
+        ("pg_ssl_verify = on", Tls::OFF),
+        ("pg_ssl = on", unverified.clone()),
+        ("pg_ssl = on\npg_ssl_required = on", unverified.clone()),
+        ("pg_ssl = on\nlua_ssl_trusted_certificate = /ca.pem", unverified),
+        ("pg_ssl = on\npg_ssl_verify = on", verified(None)),
+        ("pg_ssl = on\npg_ssl_verify = on\nlua_ssl_trusted_certificate = /ca.pem", verified(Some("/ca.pem"))),
+        (
+            "pg_ssl = on\npg_ssl_verify = on\nlua_ssl_trusted_certificate = system, /a",
+            verified(Some("/p/.ca_combined")),
+        ),
+    ] {
+        assert_eq!(postgres(settings).primary.tls, expected, "{settings}");
+    }
+}
+
+#[test]
+fn the_replica_is_as_the_primary_but_for_what_is_said_of_it() {
+    let text = "pg_host = a\npg_port = 1\npg_user = u\npg_password = p\npg_schema = s\npg_ssl = on\npg_timeout = 7\n";
+    let replica = |more: &str| postgres(&format!("{text}{more}")).replica;
+    assert!(replica("pg_ro_port = 2").is_none(), "it has no host");
+    let of = replica("pg_ro_host = b").unwrap();
+    assert_eq!((of.host.as_str(), of.port, of.user.as_str(), of.password.expose()), ("b", 1, "u", "p"));
+    assert_eq!(
+        (of.schema.as_deref(), of.tls.mode, of.connect_timeout.as_millis()),
+        (Some("s"), TlsMode::VerifyNone, 7)
+    );
+    let of = replica("pg_ro_host = b\npg_ro_port = 2\npg_ro_user = v\npg_ro_password = q\npg_ro_ssl = off\n").unwrap();
+    assert_eq!((of.port, of.user.as_str(), of.password.expose(), of.tls.mode), (2, "v", "q", TlsMode::Disable));
+}
+
+#[test]
+fn connections_are_bounded_by_the_smaller_setting() {
+    for (settings, expected) in [
+        ("", 8),
+        ("pg_max_concurrent_queries = 0", 8),
+        ("pg_max_concurrent_queries = 3", 3),
+        ("pg_max_concurrent_queries = 30\npg_pool_size = 20", 20),
+    ] {
+        assert_eq!(postgres(settings).max_connections, expected, "{settings}");
+    }
+}
+
+#[test]
+fn settings_of_the_database_that_cannot_be_are_named() {
+    for (setting, name) in [
+        ("pg_port = 70000", "pg_port"),
+        ("pg_port = 0", "pg_port"),
+        ("pg_timeout = 1.5", "pg_timeout"),
+        ("pg_max_concurrent_queries = -1", "pg_max_concurrent_queries"),
+        ("pg_pool_size = 0", "pg_pool_size"),
+        ("pg_host =", "pg_host"),
+        ("pg_user =", "pg_user"),
+        ("pg_ssl_version = tlsv1_1", "pg_ssl_version"),
+        ("pg_ssl_required = on", "pg_ssl_required"),
+        ("pg_iam_auth = on", "pg_iam_auth"),
+        ("pg_ro_iam_auth_assume_role_arn = arn", "pg_ro_iam_auth_assume_role_arn"),
+    ] {
+        let problems = load(&format!("database = postgres\n{setting}\n"), &[]).unwrap_err();
+        assert!(problems.0.iter().any(|problem| problem.path.ends_with(name)), "{setting}: {problems}");
+    }
 }
 
 /// `docs/gateway/settings.md` names every setting once, in the section it belongs to, with its default.

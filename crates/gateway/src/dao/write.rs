@@ -246,7 +246,7 @@ impl Dao {
         }
     }
 
-    async fn wait_for(&self, revision: store::Revision) {
+    pub(super) async fn wait_for(&self, revision: store::Revision) {
         if let Some(hook) = &self.after_write {
             hook(revision).await;
         }

@@ -65,6 +65,13 @@ pub(super) fn trusted(files: &[String]) -> Result<Option<String>, NodeError> {
     Ok(Some(all).filter(|all| !all.trim().is_empty()))
 }
 
+/// Puts the authorities that verify the database together in the file that is named for it, if there is one.
+pub(crate) fn write_combined(conf: &Conf) -> Result<(), NodeError> {
+    let Some(file) = conf.combined_authorities() else { return Ok(()) };
+    let text = trusted(&conf.trusted_certificates)?.unwrap_or_default();
+    write(file, &text, 0o644)
+}
+
 /// How active health checks speak TLS.
 pub(super) fn probe_tls() -> ProbeTls {
     let made = Configurations::default();

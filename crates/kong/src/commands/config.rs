@@ -86,7 +86,7 @@ fn refuse_existing(file: &Path) -> anyhow::Result<()> {
 
 fn with_database(conf: Conf) -> anyhow::Result<Conf> {
     if conf.database == Database::Off {
-        bail!("this needs a database; set database = sqlite");
+        bail!("this needs a database; set database = sqlite or postgres");
     }
     Ok(conf)
 }
