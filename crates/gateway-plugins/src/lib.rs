@@ -88,6 +88,16 @@ pub fn definitions() -> Vec<Arc<dyn Definition>> {
 
 /// What each of [`definitions`] may be told, and the entities it brings.
 pub fn schemas() -> Vec<PluginSchema> {
+    schemas_with(&["local", "cluster", "redis"])
+}
+
+/// [`schemas`] for a node without a database: there is nothing that a cluster could count in.
+pub fn schemas_without_database() -> Vec<PluginSchema> {
+    schemas_with(&["local", "redis"])
+}
+
+/// `policies` are where requests may be counted.
+fn schemas_with(policies: &[&'static str]) -> Vec<PluginSchema> {
     vec![
         acl::schema(),
         basic_auth::schema(),
@@ -102,7 +112,7 @@ pub fn schemas() -> Vec<PluginSchema> {
         key_auth::schema(),
         oauth2::schema(),
         proxy_cache::schema(),
-        rate_limiting::schema(),
+        rate_limiting::schema(policies),
         redirect::schema(),
         request_size_limiting::schema(),
         request_termination::schema(),
@@ -114,7 +124,7 @@ pub fn schemas() -> Vec<PluginSchema> {
         syslog::schema(),
         tcp_log::schema(),
         udp_log::schema(),
-        response_ratelimiting::schema(),
+        response_ratelimiting::schema(policies),
         session::schema(),
         standard_webhooks::schema(),
     ]

@@ -213,7 +213,7 @@ fn named(plugin: &str, config: Value) -> Value {
 }
 
 /// Generates the same always.
-struct Numbers;
+pub(crate) struct Numbers;
 
 impl Generator for Numbers {
     fn now_ms(&mut self) -> u64 {

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 const PERIODS: [&str; 6] = ["second", "minute", "hour", "day", "month", "year"];
 
-/// The plugin's part of the model.
-pub(crate) fn schema() -> PluginSchema {
+/// The plugin's part of the model; `policies` are where requests may be counted.
+pub(crate) fn schema(policies: &[&'static str]) -> PluginSchema {
     let redis = |field| EntityCheck::conditional("config.policy", Match::eq("redis"), field, Match::required());
     PluginSchema::new("rate-limiting", 910)
         .protocols_http()
-        .config_field(Field::record("config", config()).custom(check_order))
+        .config_field(Field::record("config", config(policies)).custom(check_order))
         .check(EntityCheck::at_least_one_of([
             "config.second",
             "config.minute",
@@ -33,7 +33,7 @@ pub(crate) fn schema() -> PluginSchema {
         .check(EntityCheck::conditional("config.limit_by", Match::eq("path"), "config.path", Match::required()))
 }
 
-fn config() -> Schema {
+fn config(policies: &[&'static str]) -> Schema {
     let schema = Schema::record([
         limit("second", "The number of HTTP requests that can be made per second."),
         limit("minute", "The number of HTTP requests that can be made per minute."),
@@ -50,7 +50,7 @@ fn config() -> Schema {
         Field::string("policy")
             .default_value("local")
             .len_min(0)
-            .one_of(["local", "cluster", "redis"])
+            .one_of(policies.iter().copied())
             .description("The rate-limiting policies to use for retrieving and incrementing the limits."),
         Field::boolean("fault_tolerant").required().default_value(true).description(
             "A boolean value that determines if the requests should be proxied even if Kong has troubles connecting \

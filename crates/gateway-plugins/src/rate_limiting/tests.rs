@@ -1,11 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway_model::entities::RouterFlavor;
+use gateway_model::registry::Registry;
 use gateway_proxy::pdk::{Authenticated, Plugin};
 use serde_json::{Value, json};
 
 use super::RateLimiting;
-use crate::testing::{Exchange, Lab, configuration, shown, words};
+use crate::testing::{Exchange, Lab, Numbers, configuration, shown, words};
 
 fn complaint(config: Value) -> Value {
     configuration("rate-limiting", config).unwrap_err()["fields"].clone()
@@ -48,6 +50,26 @@ fn what_is_wrong_with_a_configuration_is_told() {
     assert_eq!(complaint(json!({ "minute": 5, "policy": "redis" })), redis);
     let header = complaint(json!({ "minute": 5, "limit_by": "header" }));
     assert_eq!(header["config"]["header_name"], "required field missing");
+}
+
+#[test]
+fn without_a_database_there_is_no_cluster_to_count_with() {
+    let registry = |schemas| Registry::new(RouterFlavor::TraditionalCompatible, schemas);
+    for (plugin, limits) in [
+        ("rate-limiting", json!({ "minute": 5 })),
+        ("response-ratelimiting", json!({ "limits": { "video": { "minute": 5 } } })),
+    ] {
+        let mut config = limits;
+        config["policy"] = json!("cluster");
+        let Value::Object(document) = json!({ "name": plugin, "config": config }) else { unreachable!("an object") };
+        let judge = |registry: Registry| {
+            let written = registry.entity("plugins").unwrap().insert(document.clone(), &mut Numbers);
+            written.map(|_| ()).map_err(|error| error.body()["fields"]["config"]["policy"].clone())
+        };
+        assert_eq!(judge(registry(crate::schemas())), Ok(()));
+        let refused = judge(registry(crate::schemas_without_database()));
+        assert_eq!(refused, Err(json!("expected one of: local, redis")));
+    }
 }
 
 #[test]

@@ -4,18 +4,18 @@ use gateway_model::registry::PluginSchema;
 use gateway_model::schema::{Element, EntityCheck, Field, Match, Schema};
 use gateway_model::types;
 
-/// The plugin's part of the model.
-pub(crate) fn schema() -> PluginSchema {
+/// The plugin's part of the model; `policies` are where requests may be counted.
+pub(crate) fn schema(policies: &[&'static str]) -> PluginSchema {
     let redis = |field| EntityCheck::conditional("config.policy", Match::eq("redis"), field, Match::required());
     PluginSchema::new("response-ratelimiting", 900)
         .protocols_http()
-        .config(config())
+        .config(config(policies))
         .check(redis("config.redis.host"))
         .check(redis("config.redis.port"))
         .check(redis("config.redis.timeout"))
 }
 
-fn config() -> Schema {
+fn config(policies: &[&'static str]) -> Schema {
     let period = |name| Field::number(name).gt(0);
     let limits = Schema::record(["second", "minute", "hour", "day", "month", "year"].map(period))
         .check(EntityCheck::at_least_one_of(["second", "minute", "hour", "day", "month", "year"]));
@@ -29,7 +29,7 @@ fn config() -> Schema {
             .description("The entity that will be used when aggregating the limits."),
         Field::string("policy")
             .default_value("local")
-            .one_of(["local", "cluster", "redis"])
+            .one_of(policies.iter().copied())
             .description("Where counters are kept: by each node, in the database of the cluster, or in Redis."),
         Field::boolean("fault_tolerant")
             .required()
