@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use base::{Clock, Problems, SystemClock};
 use clap::CommandFactory as _;
-use mesh_cp::config::{Config, StoreConfig, Surroundings};
+use mesh_cp::config::{Config, Surroundings};
 use mesh_cp::control_plane;
 use runtime::tasks::Tasks;
 
@@ -92,14 +92,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 async fn migrate(config: Config) -> anyhow::Result<()> {
-    match &config.store {
-        StoreConfig::Memory => writeln!(io::stdout(), "Nothing to migrate: store.type is memory.")?,
-        StoreConfig::Sqlite(path) => {
-            // Opening is what migrates.
-            control_plane::open_store(&config, &clock()).await?;
-            writeln!(io::stdout(), "{} is up to date.", path.display())?;
-        }
-    }
+    let done = control_plane::migrate(&config, &clock()).await?;
+    writeln!(io::stdout(), "{done}")?;
     Ok(())
 }
 

@@ -35,7 +35,7 @@ fn a_bad_configuration_is_reported_whole_and_fails() {
     assert!(errors.contains("apiServer.htp") && errors.contains("KUMA_API_SERVER_HTTP_PORT"), "{errors}");
 
     let mut command = kuma_cp(&["run"]);
-    command.env("KUMA_STORE_TYPE", "postgres");
+    command.env("KUMA_STORE_TYPE", "kubernetes");
     let errors = text(&output(command).stderr);
     assert!(errors.contains("store.type") && errors.contains("not available in this build yet"), "{errors}");
 

@@ -5,6 +5,7 @@
 
 mod env;
 mod legacy;
+mod postgres;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -88,12 +89,14 @@ pub struct Config {
 }
 
 /// Where resources are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum StoreConfig {
     /// In memory: gone when the program ends.
     Memory,
     /// In a SQLite file.
     Sqlite(PathBuf),
+    /// In a PostgreSQL database, which several control planes may share.
+    Postgres(Box<store::postgres::Settings>),
 }
 
 /// The HTTP API.
@@ -225,6 +228,10 @@ pub struct Access {
     pub generate_zone_token: Allowed,
     /// See what proxies are configured with.
     pub view_config_dump: Allowed,
+    /// See the statistics of proxies.
+    pub view_stats: Allowed,
+    /// See the clusters of proxies.
+    pub view_clusters: Allowed,
     /// See how the control plane is configured.
     pub control_plane_metadata: Allowed,
 }
@@ -369,9 +376,10 @@ const EVERYWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 fn store(reader: &mut Reader<'_>, work_dir: &Path) -> StoreConfig {
-    let not_yet = "memory and sqlite are; PostgreSQL and Kubernetes are not available in this build yet";
-    match reader.one_of("store.type", &["memory", "sqlite"], not_yet).as_str() {
+    let kinds = ["memory", "sqlite", "postgres"];
+    match reader.one_of("store.type", &kinds, "Kubernetes is not available in this build yet").as_str() {
         "memory" => StoreConfig::Memory,
+        "postgres" => StoreConfig::Postgres(Box::new(postgres::settings(reader))),
         _ => StoreConfig::Sqlite(reader.path("store.sqlite.path").unwrap_or_else(|| work_dir.join("kuma.db"))),
     }
 }
@@ -508,6 +516,8 @@ fn access(reader: &mut Reader<'_>) -> Access {
         generate_user_token: allowed("generateUserToken"),
         generate_zone_token: allowed("generateZoneToken"),
         view_config_dump: allowed("viewConfigDump"),
+        view_stats: allowed("viewStats"),
+        view_clusters: allowed("viewClusters"),
         control_plane_metadata: allowed("controlPlaneMetadata"),
     }
 }

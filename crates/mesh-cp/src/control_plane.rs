@@ -11,11 +11,13 @@ use axum::response::Response;
 use base::Clock;
 use pki::PkiError;
 use pki::tls::{self, Alpn, ClientAuth, Identity};
+use prometheus_client::metrics::gauge::Gauge;
 use runtime::metrics::Metrics;
 use runtime::serve::{BindError, Listener, Options, PeerAddr, PeerCertificates, serve_either, serve_http, serve_https};
 use runtime::tasks::Tasks;
 use serde_json::Value;
-use store::{Store, StoreError};
+use store::{SchemaMismatch, Store, StoreError};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::api::{self, Api, Peer};
@@ -24,14 +26,15 @@ use crate::dp_server::{self, DpServer};
 use crate::index::Index;
 use crate::insight_api::LiveInsights;
 use crate::insights::Insights;
+use crate::instances::{self, Instances};
 use crate::resources::{ResourceError, Resources, Settings};
 use crate::server_identity::{self, IdentityError};
 use crate::tokens::Tokens;
 use crate::{defaults, diagnostics, identity};
 
-/// Time that proxies of an earlier run have to come back before they are deregistered. Envoy waits at most
-/// 30 s between attempts.
-const COMEBACK: Duration = Duration::from_secs(60);
+/// How long a control plane that starts waits for its database, and how long between attempts.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
+const DATABASE_RETRY: Duration = Duration::from_secs(2);
 
 /// Why a control plane did not start.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +42,23 @@ pub enum StartError {
     /// The store cannot be opened, or not read.
     #[error("the store cannot be used")]
     Store(#[from] StoreError),
+    /// The database cannot be reached, or refuses us.
+    #[error("the database {database} cannot be used (store.postgres, KUMA_STORE_POSTGRES_*)")]
+    Database {
+        /// Where it should be.
+        database: String,
+        /// Why it cannot be used.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database has another schema.
+    #[error("{}", schema_advice(.database, .mismatch))]
+    Schema {
+        /// Where it is.
+        database: String,
+        /// What is different.
+        mismatch: SchemaMismatch,
+    },
     /// What every control plane needs cannot be created.
     #[error("the initial resources cannot be created")]
     Defaults(#[from] ResourceError),
@@ -62,6 +82,15 @@ pub enum StartError {
     },
 }
 
+fn schema_advice(database: &str, mismatch: &SchemaMismatch) -> String {
+    match mismatch {
+        SchemaMismatch::Absent | SchemaMismatch::Older { .. } => {
+            format!("the database {database} is not ready: {mismatch}; run: kuma-cp migrate up")
+        }
+        _ => format!("the database {database} cannot be used by this version: {mismatch}"),
+    }
+}
+
 /// Opens the store that `config` names.
 pub async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Store, StartError> {
     match &config.store {
@@ -74,7 +103,58 @@ pub async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Store
             })?;
             Ok(store::sqlite::open(path, Arc::clone(clock)).await?)
         }
+        StoreConfig::Postgres(settings) => open_database(settings, clock).await,
     }
+}
+
+/// A server that is away is waited for, for a while: it may be starting at the same time.
+async fn open_database(settings: &store::postgres::Settings, clock: &Arc<dyn Clock>) -> Result<Store, StartError> {
+    let deadline = Instant::now() + DATABASE_PATIENCE;
+    loop {
+        match store::postgres::open(settings.clone(), Arc::clone(clock)).await {
+            Ok(store) => return Ok(store),
+            Err(StoreError::Schema(mismatch)) => {
+                return Err(StartError::Schema { database: place(settings), mismatch });
+            }
+            Err(error @ StoreError::Unavailable(_)) if Instant::now() < deadline => {
+                warn!(database = place(settings), error = %base::report(&error), "The database cannot be used; it will be tried again");
+                tokio::time::sleep_until(Instant::now() + DATABASE_RETRY).await;
+            }
+            Err(StoreError::Unavailable(source)) => {
+                return Err(StartError::Database { database: place(settings), source });
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Brings the store that `config` names up to date. Safe to repeat, and for several at once; says what was done.
+pub async fn migrate(config: &Config, clock: &Arc<dyn Clock>) -> Result<String, StartError> {
+    match &config.store {
+        StoreConfig::Memory => Ok("Nothing to migrate: store.type is memory.".to_owned()),
+        StoreConfig::Sqlite(path) => {
+            // Opening is what migrates.
+            open_store(config, clock).await?;
+            Ok(format!("{} is up to date.", path.display()))
+        }
+        StoreConfig::Postgres(settings) => {
+            let database = place(settings);
+            match store::postgres::migrate(settings).await {
+                Ok(done) if done.from == done.to => Ok(format!("The database {database} is up to date.")),
+                Ok(done) => {
+                    Ok(format!("The database {database} is at version {} now; it was at {}.", done.to, done.from))
+                }
+                Err(StoreError::Schema(mismatch)) => Err(StartError::Schema { database, mismatch }),
+                Err(StoreError::Unavailable(source)) => Err(StartError::Database { database, source }),
+                Err(error) => Err(error.into()),
+            }
+        }
+    }
+}
+
+fn place(settings: &store::postgres::Settings) -> String {
+    let primary = &settings.primary;
+    format!("{}:{}/{}", primary.host, primary.port, primary.database)
 }
 
 /// Starts a control plane; it runs in `tasks` until they end.
@@ -84,17 +164,17 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, tasks: &Tasks) -> Resu
     let store = open_store(&config, &clock).await?;
     let settings =
         Settings { create_routing_resources: config.create_routing_resources, unsafe_delete: config.unsafe_delete };
-    let resources = Resources::new(store, settings);
+    let resources = Resources::new(store.clone(), settings);
     let tokens = Tokens::new(resources.clone(), Arc::clone(&clock));
     defaults::ensure(&resources, &config, &tokens).await?;
     let identity = identity::of_this_run(&resources).await?;
+    let membership = instances::join(&store, &identity.instance_id).await?;
     let insights = Arc::new(Insights::new(
         identity.instance_id.clone(),
         resources.clone(),
         Arc::clone(&clock),
         config.subscription_limit,
     ));
-    insights.close_stale().await?;
     let index = Index::start(resources.clone(), Arc::clone(&clock), Arc::clone(&insights), tasks.shutdown())
         .map_err(|source| StartError::Io { what: "the index cannot be started".to_owned(), source })?;
     let server_identity = own_identity(&config, &*clock)?;
@@ -113,16 +193,22 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, tasks: &Tasks) -> Resu
     );
     let api = Api::new(Arc::clone(&config), resources, tokens, Arc::clone(&insights) as _, clock, identity);
     let tls = Tls::new(&config, &server_identity, &dp_identity)?;
-    listeners.serve(&config, &api, &dp_server, tls, tasks);
+    let metrics = Metrics::new();
+    metrics.register_process();
+    let leads = Gauge::<i64>::default();
+    metrics.register(|registry| registry.register("leader", "1 while this control plane leads", leads.clone()));
+    let instances = Instances::new(store.clone(), Arc::clone(&insights), Arc::clone(&dp_server), leads);
+    listeners.serve(&config, &api, &dp_server, tls, tasks, diagnostics::router(metrics, store));
     let period = config.dp_server.status_flush_interval;
-    tasks.spawn_detached("insights", Arc::clone(&insights).keep_flushed(period, tasks.shutdown()));
-    tasks.spawn_detached("absent proxies", dp_server.deregister_absent(COMEBACK));
+    tasks.spawn_detached("insights", insights.keep_flushed(period, tasks.shutdown()));
+    tasks.spawn_detached("membership", Arc::clone(&instances).stay(membership, tasks.shutdown()));
+    tasks.spawn_detached("leader", instances.lead(tasks.shutdown()));
     Ok(())
 }
 
 impl LiveInsights for Insights {
-    fn dataplane_insight(&self, mesh: &str, name: &str) -> Option<Value> {
-        self.get(mesh, name)
+    fn dataplane_insight(&self, mesh: &str, name: &str, stored: Option<Value>) -> Option<Value> {
+        self.merged(mesh, name, stored)
     }
 }
 
@@ -134,7 +220,7 @@ fn own_identity(config: &Config, clock: &dyn Clock) -> Result<Identity, StartErr
     }
     let hosts = [config.advertised_hostname.clone()];
     match server_identity::keep(&config.work_dir, &hosts, clock) {
-        Err(error) if config.store == StoreConfig::Memory => {
+        Err(error) if matches!(config.store, StoreConfig::Memory) => {
             warn!(error = %base::report(&error), "The servers' certificate lasts for this run only");
             Ok(server_identity::make(&hosts, clock)?)
         }
@@ -193,7 +279,15 @@ impl Listeners {
         })
     }
 
-    fn serve(self, config: &Config, api: &Api, dp_server: &Arc<DpServer>, tls: Tls, tasks: &Tasks) {
+    fn serve(
+        self,
+        config: &Config,
+        api: &Api,
+        dp_server: &Arc<DpServer>,
+        tls: Tls,
+        tasks: &Tasks,
+        diagnostics: Router,
+    ) {
         let options = Options::default();
         let api_router = with_peer(api::router(api.clone()), false);
         if let Some(listener) = self.http {
@@ -216,9 +310,6 @@ impl Listeners {
             let router = with_peer(api::gui_router(api.clone()), false);
             tasks.spawn("GUI", serve_http(listener, router, options, tasks.clone()));
         }
-        let metrics = Metrics::new();
-        metrics.register_process();
-        let diagnostics = diagnostics::router(metrics);
         info!(address = %self.diagnostics.local_addr(), work_dir = %config.work_dir.display(), "Ready");
         tasks.spawn("diagnostics", serve_http(self.diagnostics, diagnostics, options, tasks.clone()));
     }

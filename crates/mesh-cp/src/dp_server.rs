@@ -80,7 +80,7 @@ impl DpServer {
         clock: Arc<dyn Clock>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        let registrar = Registrar::new(resources, tokens, settings.authenticate);
+        let registrar = Registrar::new(resources, tokens, settings.authenticate, insights.instance().to_owned());
         let sessions = AtomicU64::new(1);
         let certificate = CertificateInfo::from_pem(&settings.ca_pem).ok();
         Arc::new(Self { settings, certificate, index, insights, registrar, clock, tasks, sessions })

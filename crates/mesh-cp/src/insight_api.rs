@@ -6,9 +6,9 @@ use serde_json::Value;
 
 /// The run-time state of connected proxies.
 pub trait LiveInsights: Send + Sync + fmt::Debug {
-    /// The body of the proxy's `DataplaneInsight` (`subscriptions`, `mTLS`, ...) as of now; `None` when this
-    /// instance knows nothing newer than the store.
-    fn dataplane_insight(&self, mesh: &str, name: &str) -> Option<Value>;
+    /// The body of the proxy's `DataplaneInsight` (`subscriptions`, `mTLS`, ...) as of now, given what is stored of
+    /// it; `None` when nobody knows anything.
+    fn dataplane_insight(&self, mesh: &str, name: &str, stored: Option<Value>) -> Option<Value>;
 }
 
 /// Knows nothing: everything comes from the store.
@@ -16,7 +16,7 @@ pub trait LiveInsights: Send + Sync + fmt::Debug {
 pub struct NoLiveInsights;
 
 impl LiveInsights for NoLiveInsights {
-    fn dataplane_insight(&self, _mesh: &str, _name: &str) -> Option<Value> {
-        None
+    fn dataplane_insight(&self, _mesh: &str, _name: &str, stored: Option<Value>) -> Option<Value> {
+        stored
     }
 }

@@ -1,7 +1,11 @@
 //! Who is connected and how far it is: live, in memory, at the cost of an atomic add per message; written to
-//! the store now and then, so that history survives a restart.
+//! the store now and then, so that history survives a restart and other control planes know.
+//!
+//! A proxy's stored insight holds the subscriptions of all control planes it was connected to. Each writes its own
+//! and keeps the others' as they are.
 
 mod flush;
+mod merge;
 mod stored;
 mod subscription;
 
@@ -18,7 +22,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::index::{Issued, ProxyId};
-use crate::resources::{ResourceError, Resources};
+use crate::resources::Resources;
 pub use subscription::Subscription;
 
 /// Insights of every proxy that is connected, or was until a moment ago.
@@ -38,8 +42,6 @@ pub struct Insights {
 
 #[derive(Debug, Default)]
 struct Proxy {
-    /// Older subscriptions, as stored.
-    history: Vec<Value>,
     subscriptions: Vec<Arc<Subscription>>,
     certificate: Option<Certificate>,
     /// What of its configuration had to be left out.
@@ -73,27 +75,22 @@ impl Insights {
         }
     }
 
+    /// The control plane whose they are.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
     /// Opens a subscription of `proxy`; `version` is the `version` of its node metadata.
-    pub async fn connected(
-        &self,
-        proxy: &ProxyId,
-        generation: u64,
-        version: Value,
-    ) -> Result<Arc<Subscription>, ResourceError> {
-        let stored = stored::read(&self.resources, proxy).await?;
-        let now = self.clock.now();
-        let subscription = Arc::new(Subscription::new(self.instance.clone(), generation, now, version));
+    pub fn connected(&self, proxy: &ProxyId, generation: u64, version: Value) -> Arc<Subscription> {
+        let subscription = Arc::new(Subscription::new(self.instance.clone(), generation, self.clock.now(), version));
         let mut proxies = self.proxies.lock();
-        let entry = proxies.entry(proxy.clone()).or_insert_with(|| Proxy {
-            history: stored.map(|insight| closed(&insight, now)).unwrap_or_default(),
-            ..Proxy::default()
-        });
+        let entry = proxies.entry(proxy.clone()).or_default();
         entry.subscriptions.push(Arc::clone(&subscription));
         entry.dirty = true;
         entry.trim(self.limit);
         drop(proxies);
         self.presence.notify_one();
-        Ok(subscription)
+        subscription
     }
 
     /// Closes a subscription.
@@ -137,15 +134,24 @@ impl Insights {
         }
     }
 
+    /// Everything is to be written again: somebody took this control plane for gone.
+    pub(crate) fn write_again(&self) {
+        self.proxies.lock().values_mut().for_each(|proxy| proxy.dirty = true);
+        self.presence.notify_one();
+    }
+
     /// Forgets a proxy whose Dataplane is gone.
     pub fn forget(&self, proxy: &ProxyId) {
         self.proxies.lock().remove(proxy);
     }
 
-    /// The live insight of a proxy, if it has one; otherwise the stored one is up to date.
-    pub fn get(&self, mesh: &str, name: &str) -> Option<Value> {
+    /// The insight of a proxy as of now: what is stored of it, with what this control plane knows better.
+    pub fn merged(&self, mesh: &str, name: &str, stored: Option<Value>) -> Option<Value> {
         let id = ProxyId { mesh: mesh.into(), name: name.into() };
-        self.proxies.lock().get(&id).map(|proxy| proxy.render())
+        match self.proxies.lock().get(&id) {
+            Some(proxy) => Some(merge::merged(stored, &proxy.render(), self.limit)),
+            None => stored,
+        }
     }
 }
 
@@ -160,10 +166,7 @@ impl Proxy {
 
     /// Keeps the newest subscriptions; open ones stay whatever their number.
     fn trim(&mut self, limit: usize) {
-        let surplus = (self.history.len() + self.subscriptions.len()).saturating_sub(limit);
-        let old = surplus.min(self.history.len());
-        self.history.drain(..old);
-        let mut surplus = surplus - old;
+        let mut surplus = self.subscriptions.len().saturating_sub(limit);
         self.subscriptions.retain(|subscription| {
             let drop = surplus > 0 && !subscription.is_open();
             surplus -= usize::from(drop);
@@ -171,10 +174,10 @@ impl Proxy {
         });
     }
 
-    /// The `DataplaneInsight` without its type, mesh and name.
+    /// What this control plane knows, in the form of a `DataplaneInsight` without its type, mesh and name.
     fn render(&self) -> Value {
-        let subscriptions = self.history.iter().cloned().chain(self.subscriptions.iter().map(|one| one.render()));
-        let mut insight = json!({ "subscriptions": subscriptions.collect::<Vec<_>>() });
+        let subscriptions: Vec<Value> = self.subscriptions.iter().map(|one| one.render()).collect();
+        let mut insight = json!({ "subscriptions": subscriptions });
         if let Some(certificate) = &self.certificate {
             insight["mTLS"] = json!({
                 "certificateExpirationTime": certificate.expires.to_string(),
@@ -190,16 +193,4 @@ impl Proxy {
         }
         insight
     }
-}
-
-/// The subscriptions of a stored insight. Those that were still open belong to a control plane that did not
-/// live to close them: they end now.
-fn closed(insight: &Value, now: jiff::Timestamp) -> Vec<Value> {
-    let mut subscriptions = insight["subscriptions"].as_array().cloned().unwrap_or_default();
-    for subscription in &mut subscriptions {
-        if subscription.get("disconnectTime").is_none_or(Value::is_null) {
-            subscription["disconnectTime"] = json!(now.to_string());
-        }
-    }
-    subscriptions
 }

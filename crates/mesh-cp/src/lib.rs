@@ -12,6 +12,7 @@ mod identity;
 pub mod index;
 pub mod insight_api;
 pub mod insights;
+mod instances;
 pub mod resources;
 pub mod secrets;
 mod server_identity;

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mesh_model::Kind;
 use serde_json::{Value, json};
-use store::Record;
+use store::{Op, Record, StoreError};
 
 use crate::resources::{Document, Outcome, ResourceError, Resources, spec_value};
 
@@ -40,6 +40,15 @@ pub async fn read(resources: &Resources, mesh: &str, name: &str) -> Result<Optio
 /// Creates or replaces the secret `name`. `mesh` is empty for global secrets.
 pub async fn write(resources: &Resources, mesh: &str, name: &str, data: &[u8]) -> Result<Outcome, ResourceError> {
     resources.write(&document(mesh, name, data)).await
+}
+
+/// Creates the secret `name`; of several control planes that try, one wins.
+pub async fn create(resources: &Resources, mesh: &str, name: &str, data: &[u8]) -> Result<(), ResourceError> {
+    let draft = document(mesh, name, data).draft();
+    match resources.store().commit(vec![Op::Create(draft)]).await {
+        Ok(_) | Err(StoreError::Exists(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The bytes a secret's record holds; empty when they are not base64.

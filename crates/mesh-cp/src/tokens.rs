@@ -145,7 +145,7 @@ impl Tokens {
         for realm in [Realm::Zone, Realm::User] {
             if keys::latest(&self.resources, &realm).await?.is_none() {
                 let key = keys::generate().await.map_err(ResourceError::Defaults)?;
-                secrets::write(&self.resources, "", &realm.first_key(), key.as_bytes()).await?;
+                secrets::create(&self.resources, "", &realm.first_key(), key.as_bytes()).await?;
             }
         }
         Ok(())
@@ -161,8 +161,7 @@ impl Tokens {
             .issue_user(claims, DEFAULT_LIFETIME)
             .await
             .map_err(|error| ResourceError::Defaults(base::report(&error)))?;
-        secrets::write(&self.resources, "", ADMIN_TOKEN, token.as_bytes()).await?;
-        Ok(())
+        secrets::create(&self.resources, "", ADMIN_TOKEN, token.as_bytes()).await
     }
 }
 

@@ -62,7 +62,14 @@ impl ApiError {
             }
             ResourceError::Store(store::StoreError::Unavailable(_)) => {
                 tracing::error!(error = %base::report(&error), "Store does not answer");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, title, "The store is not available")
+                let detail = "The store is not available; nothing was changed. Try again later";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, title, detail)
+            }
+            ResourceError::Store(store::StoreError::InDoubt(_)) => {
+                tracing::error!(error = %base::report(&error), "Store went away during a write");
+                let detail =
+                    "The store became unavailable during the write, which may have taken effect. Try again later";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, title, detail)
             }
             ResourceError::Store(_) | ResourceError::Defaults(_) => Self::internal(title, &error),
         }

@@ -121,9 +121,8 @@ pub(super) async fn proxies(api: &Api, mesh: Option<&str>) -> Result<Vec<Proxy>,
     let proxy = |record: Arc<Record>| {
         let Ok(Spec::Dataplane(dataplane)) = from_record(&record).map(|resource| resource.spec) else { return None };
         let key = &record.draft.key;
-        let live = api.live().dataplane_insight(&key.scope, &key.name);
-        let stored = || stored.get(&(Arc::clone(&key.scope), Arc::clone(&key.name))).map(|record| spec_value(record));
-        let insight = live.or_else(stored);
+        let stored = stored.get(&(Arc::clone(&key.scope), Arc::clone(&key.name))).map(|record| spec_value(record));
+        let insight = api.live().dataplane_insight(&key.scope, &key.name, stored);
         Some(Proxy { record, dataplane, insight })
     };
     Ok(records(api, kind("Dataplane"), mesh).await?.into_iter().filter_map(proxy).collect())
@@ -142,13 +141,20 @@ pub(super) async fn one(api: &Api, of: &Kind, mesh: &str, name: &str) -> Result<
             let all = services(api, Some(mesh)).await?;
             Some(all.into_iter().find(|one| one["name"] == name).ok_or_else(not_found)?)
         }
-        "DataplaneInsight" => match api.live().dataplane_insight(mesh, name) {
-            Some(insight) => {
-                let record = api.resources().get(kind("Dataplane"), mesh, name).await.map_err(failed)?;
-                Some(as_resource("DataplaneInsight", &record, insight))
+        "DataplaneInsight" => {
+            let stored = match api.resources().get(of, mesh, name).await {
+                Ok(record) => Some(spec_value(&record)),
+                Err(ResourceError::NotFound) => None,
+                Err(error) => return Err(failed(error)),
+            };
+            match api.live().dataplane_insight(mesh, name, stored) {
+                Some(insight) => {
+                    let record = api.resources().get(kind("Dataplane"), mesh, name).await.map_err(failed)?;
+                    Some(as_resource("DataplaneInsight", &record, insight))
+                }
+                None => None,
             }
-            None => None,
-        },
+        }
         _ => None,
     })
 }

@@ -45,17 +45,16 @@ async fn insight(api: &Api, kind: &'static Kind, record: &Record) -> Result<(&'s
     let Some(insight) = kind.insight else {
         return Ok(("MeshInsight", insights::mesh_insight(api, record).await?));
     };
-    if let Some(live) = Some(key)
-        .filter(|_| kind.name == "Dataplane")
-        .and_then(|key| api.live().dataplane_insight(&key.scope, &key.name))
-    {
-        return Ok((insight, live));
-    }
-    match api.resources().get(insights::kind(insight), &key.scope, &key.name).await {
-        Ok(stored) => Ok((insight, spec_value(&stored))),
-        Err(ResourceError::NotFound) => Ok((insight, json!({}))),
-        Err(error) => Err(ApiError::resource("Could not retrieve insights", error)),
-    }
+    let stored = match api.resources().get(insights::kind(insight), &key.scope, &key.name).await {
+        Ok(stored) => Some(spec_value(&stored)),
+        Err(ResourceError::NotFound) => None,
+        Err(error) => return Err(ApiError::resource("Could not retrieve insights", error)),
+    };
+    let known = match kind.name {
+        "Dataplane" => api.live().dataplane_insight(&key.scope, &key.name, stored),
+        _ => stored,
+    };
+    Ok((insight, known.unwrap_or_else(|| json!({}))))
 }
 
 fn lower_first(name: &str) -> String {

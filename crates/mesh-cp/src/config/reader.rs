@@ -33,6 +33,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// How many problems there are so far.
+    pub(super) fn problem_count(&self) -> usize {
+        self.problems.0.len()
+    }
+
     pub(super) fn problems_below(&mut self, path: &str, problems: Problems) {
         self.problems.extend_below(path, problems);
     }
@@ -114,9 +119,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn positive_duration(&mut self, path: &str) -> Duration {
-        let before = self.problems.0.len();
+        let before = self.problem_count();
         let duration = self.duration(path);
-        if duration.is_zero() && self.problems.0.len() == before {
+        if duration.is_zero() && self.problem_count() == before {
             self.problem(path, "must be longer than nothing", "");
         }
         duration

@@ -1,3 +1,5 @@
+use store::postgres::{Tls, TlsMode};
+
 use super::*;
 
 fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>> {
@@ -12,7 +14,7 @@ fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>>
 #[test]
 fn nothing_given_is_a_durable_control_plane_on_the_documented_ports() {
     let config = load("", &[]).unwrap();
-    assert_eq!(config.store, StoreConfig::Sqlite(PathBuf::from("/home/k/.kuma/kuma.db")));
+    assert!(matches!(&config.store, StoreConfig::Sqlite(path) if path.as_os_str() == "/home/k/.kuma/kuma.db"));
     assert_eq!(config.api.http.unwrap().to_string(), "0.0.0.0:5681");
     assert_eq!(config.api.https.unwrap().to_string(), "0.0.0.0:5682");
     assert_eq!(config.admin.local.to_string(), "127.0.0.1:5679");
@@ -50,7 +52,7 @@ fn the_environment_overrides_the_file() {
         ("KUMA_XDS_DATAPLANE_DEREGISTRATION_DELAY", "3s"),
     ];
     let config = load("store: {type: sqlite}\napiServer: {http: {port: 8}}", &environment).unwrap();
-    assert_eq!(config.store, StoreConfig::Memory);
+    assert!(matches!(config.store, StoreConfig::Memory));
     assert_eq!(config.api.http.unwrap().port(), 7);
     assert_eq!(config.dp_server.deregistration_delay, Duration::from_secs(3));
 }
@@ -58,7 +60,7 @@ fn the_environment_overrides_the_file() {
 #[test]
 fn everything_wrong_is_reported_at_once() {
     let file = "
-store: {type: postgres}
+store: {type: kubernetes}
 environment: kubernetes
 xdsServer: {dataplaneStatusFlushInterval: soon}
 apiServer: {http: {interface: everywhere, port: 70000}, https: {tlsCertFile: /a}}
@@ -145,7 +147,7 @@ general: {advertisedHostname: localhost}
 guiServer: {port: 5683, apiServerUrl: }
 ";
     let config = load(file, &[]).unwrap();
-    assert_eq!(config.store, StoreConfig::Memory);
+    assert!(matches!(config.store, StoreConfig::Memory));
     assert_eq!(config.api.cors_allowed_domains, [".*"]);
 }
 
@@ -176,4 +178,92 @@ fn a_file_with_every_default_spelled_out_changes_nothing() {
     for key in ["proxy.gateway.globalDownstreamMaxConnections", "runtime.kubernetes.injector.ebpf.enabled"] {
         assert!(reader::at(&config.tree, key).is_some(), "{key} is a key of the product");
     }
+}
+
+#[test]
+fn a_database_is_described_by_the_documented_keys_and_variables() {
+    let none = load("store: {type: postgres}", &[]).unwrap();
+    let StoreConfig::Postgres(settings) = none.store else { panic!("{:?}", none.store) };
+    let primary = &settings.primary;
+    assert_eq!((primary.host.as_str(), primary.port), ("127.0.0.1", 15432));
+    assert_eq!((primary.user.as_str(), primary.password.expose(), primary.database.as_str()), ("kuma", "kuma", "kuma"));
+    assert_eq!(primary.tls, Tls::OFF);
+    assert_eq!((primary.connect_timeout, settings.max_connections), (Duration::from_secs(5), 50));
+    assert!(settings.replica.is_none());
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, "x").unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (ca, cert, key) = (file("ca.pem"), file("cert.pem"), file("key.pem"));
+    for ca_variable in ["KUMA_STORE_POSTGRES_TLS_CA_PATH", "KUMA_STORE_POSTGRES_TLS_ROOT_CERT_PATH"] {
+        let environment = [
+            ("KUMA_STORE_TYPE", "postgres"),
+            ("KUMA_STORE_POSTGRES_HOST", "db.example"),
+            ("KUMA_STORE_POSTGRES_PORT", "5432"),
+            ("KUMA_STORE_POSTGRES_USER", "kuma-user"),
+            ("KUMA_STORE_POSTGRES_PASSWORD", "kuma-password"),
+            ("KUMA_STORE_POSTGRES_DB_NAME", "mesh"),
+            ("KUMA_STORE_POSTGRES_CONNECTION_TIMEOUT", "7"),
+            ("KUMA_STORE_POSTGRES_MAX_OPEN_CONNECTIONS", "9"),
+            ("KUMA_STORE_POSTGRES_MAX_CONNECTION_IDLE_TIME", "2m"),
+            ("KUMA_STORE_POSTGRES_DRIVER_NAME", "postgres"),
+            ("KUMA_STORE_POSTGRES_TLS_MODE", "verifyFull"),
+            (ca_variable, ca.as_str()),
+            ("KUMA_STORE_POSTGRES_TLS_CERT_PATH", cert.as_str()),
+            ("KUMA_STORE_POSTGRES_TLS_KEY_PATH", key.as_str()),
+            ("KUMA_STORE_POSTGRES_READ_REPLICA_HOST", "replica.example"),
+            ("KUMA_STORE_POSTGRES_READ_REPLICA_PORT", "5433"),
+        ];
+        let config = load("", &environment).unwrap();
+        let StoreConfig::Postgres(settings) = &config.store else { panic!("{:?}", config.store) };
+        let primary = &settings.primary;
+        assert_eq!((primary.host.as_str(), primary.port, primary.database.as_str()), ("db.example", 5432, "mesh"));
+        assert_eq!((primary.user.as_str(), primary.password.expose()), ("kuma-user", "kuma-password"));
+        assert_eq!(primary.tls.mode, TlsMode::VerifyFull);
+        assert_eq!(primary.tls.ca.as_deref(), Some(Path::new(&ca)));
+        assert_eq!(primary.tls.client, Some((PathBuf::from(&cert), PathBuf::from(&key))));
+        assert_eq!((primary.connect_timeout, settings.max_connections), (Duration::from_secs(7), 9));
+        assert_eq!(settings.idle_timeout, Duration::from_secs(120));
+        let replica = settings.replica.as_ref().unwrap();
+        assert_eq!(
+            (replica.host.as_str(), replica.port, replica.user.as_str()),
+            ("replica.example", 5433, "kuma-user")
+        );
+        assert!(!config.shown().to_string().contains("kuma-password"));
+    }
+}
+
+#[test]
+fn everything_wrong_with_a_database_is_reported_at_once() {
+    let file = "
+store:
+  type: postgres
+  postgres:
+    host: ''
+    port: 0
+    connectionTimeout: 0
+    maxOpenConnections: 0
+    driverName: odbc
+    tls: {mode: verifyCa, caPath: /no/such/file, certPath: /no/such/cert}
+    readReplica: {host: r, ratio: 101}
+";
+    let problems = load(file, &[]).unwrap_err();
+    let keys = ["host", "port", "connectionTimeout", "maxOpenConnections", "driverName"];
+    let nested = ["tls.caPath", "tls.keyPath", "readReplica.ratio"];
+    for key in keys.iter().chain(&nested) {
+        let path = format!("store.postgres.{key}: ");
+        assert!(problems.iter().any(|problem| problem.starts_with(&path)), "{path} in {problems:#?}");
+    }
+    assert_eq!(problems.len(), keys.len() + nested.len(), "{problems:#?}");
+}
+
+#[test]
+fn keys_of_a_database_without_effect_are_told() {
+    let file = "store: {type: postgres, postgres: {maxIdleConnections: 3, tls: {disableSSLSNI: true}, host: db}}";
+    let (_, warnings) = Config::load(Some(file), [], &Surroundings::default()).unwrap();
+    let paths: Vec<_> = warnings.0.iter().map(|warning| warning.path.as_str()).collect();
+    assert_eq!(paths, ["store.postgres.maxIdleConnections", "store.postgres.tls.disableSSLSNI"], "{warnings}");
 }

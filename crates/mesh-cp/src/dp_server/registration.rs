@@ -7,7 +7,7 @@ use base::{Problems, report};
 use mesh_model::{Dataplane, Kind, Spec};
 use parking_lot::Mutex;
 use serde_json::Value;
-use store::Op;
+use store::{Op, Record, StoreError};
 use tracing::{info, warn};
 
 use crate::index::ProxyId;
@@ -43,18 +43,30 @@ pub enum Denied {
     Resource(ResourceError),
 }
 
+/// What an attempt to deregister a proxy came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deregistered {
+    Yes,
+    /// There was no reason to, or not any more.
+    No,
+    /// The store could not be reached.
+    Unavailable,
+}
+
 #[derive(Debug)]
 pub(super) struct Registrar {
     resources: Resources,
     tokens: Tokens,
     authenticate: bool,
+    /// This control plane, as the owner of what it registers.
+    instance: String,
     /// The latest session of every connected proxy.
     sessions: Mutex<HashMap<ProxyId, u64>>,
 }
 
 impl Registrar {
-    pub(super) fn new(resources: Resources, tokens: Tokens, authenticate: bool) -> Self {
-        Self { resources, tokens, authenticate, sessions: Mutex::default() }
+    pub(super) fn new(resources: Resources, tokens: Tokens, authenticate: bool, instance: String) -> Self {
+        Self { resources, tokens, authenticate, instance, sessions: Mutex::default() }
     }
 
     /// Checks a proxy's token. `dataplane` is what the proxy declares, or what is stored of it.
@@ -131,12 +143,24 @@ impl Registrar {
         }
     }
 
-    /// Stores what a proxy declares of itself.
-    pub(super) async fn register(&self, document: &Document) -> Result<(), Denied> {
+    /// Stores what a proxy declares of itself, in the name of this control plane. Returns false when that is stored
+    /// already, the store cannot be reached, and so it is not yet known as ours: try again.
+    pub(super) async fn register(&self, document: &Document) -> Result<bool, Denied> {
         let mut draft = document.draft();
-        draft.labels.insert(REGISTERED.to_owned(), "true".to_owned());
-        let committed = self.resources.store().commit(vec![Op::Put(draft, None)]).await;
-        committed.map(drop).map_err(|error| Denied::Resource(error.into()))
+        draft.labels.insert(REGISTERED.to_owned(), self.instance.clone());
+        let failed = |error: StoreError| Denied::Resource(error.into());
+        let store = self.resources.store();
+        let stored = store.get(&draft.key).await.map_err(failed)?;
+        // A proxy that comes back to the same control plane costs no write.
+        if stored.as_ref().is_some_and(|record| record.draft == draft) {
+            return Ok(true);
+        }
+        let is_declared = stored.is_some_and(|record| record.draft.body == draft.body);
+        match store.commit(vec![Op::Put(draft, None)]).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Unavailable(_) | StoreError::InDoubt(_)) if is_declared => Ok(false),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// Notes that `session` of `proxy` is connected.
@@ -160,35 +184,47 @@ impl Registrar {
         self.sessions.lock().contains_key(proxy)
     }
 
-    /// Removes the Dataplane of a proxy that had registered itself and is not connected; whether it did.
-    pub(super) async fn deregister(&self, proxy: &ProxyId) -> bool {
+    /// Removes the Dataplane of a proxy that had registered itself with the control plane `owner` and is not
+    /// connected to this one. One that has registered with another in the meantime is that one's.
+    pub(super) async fn deregister(&self, proxy: &ProxyId, owner: &str) -> Deregistered {
         if self.is_connected(proxy) {
-            return false;
+            return Deregistered::No;
         }
         let record = match self.resources.get(kind(), &proxy.mesh, &proxy.name).await {
-            Ok(record) if record.draft.labels.contains_key(REGISTERED) => record,
-            _ => return false,
+            Ok(record) if record.draft.labels.get(REGISTERED).is_some_and(|one| one == owner) => record,
+            _ => return Deregistered::No,
         };
         let delete = Op::Delete(record.draft.key.clone(), Some(record.version));
         match self.resources.store().commit(vec![delete]).await {
             Ok(_) => {
                 info!(mesh = %proxy.mesh, dataplane = %proxy.name, "Deregistered a proxy");
-                true
+                Deregistered::Yes
             }
+            Err(StoreError::Unavailable(_) | StoreError::InDoubt(_)) => Deregistered::Unavailable,
             Err(error) => {
                 // It was written again in the meantime, or will be found by the next start.
                 warn!(mesh = %proxy.mesh, dataplane = %proxy.name, error = %report(&error), "A proxy could not be deregistered");
-                false
+                Deregistered::No
             }
         }
     }
 
-    /// Every proxy that registered itself.
-    pub(super) async fn registered(&self) -> Result<Vec<ProxyId>, ResourceError> {
+    /// Every proxy that registered itself, with the control plane that registered it.
+    pub(super) async fn registered(&self) -> Result<Vec<(ProxyId, String)>, ResourceError> {
         let records = self.resources.all(kind(), None).await?;
-        let registered = records.iter().filter(|record| record.draft.labels.contains_key(REGISTERED));
         let id = |key: &store::Key| ProxyId { mesh: Arc::clone(&key.scope), name: Arc::clone(&key.name) };
-        Ok(registered.map(|record| id(&record.draft.key)).collect())
+        let registered =
+            |record: Arc<Record>| Some((id(&record.draft.key), record.draft.labels.get(REGISTERED)?.clone()));
+        Ok(records.into_iter().filter_map(registered).collect())
+    }
+
+    pub(super) fn is_reachable(&self) -> bool {
+        self.resources.store().reachable()
+    }
+
+    /// This control plane.
+    pub(super) fn instance(&self) -> &str {
+        &self.instance
     }
 }
 

@@ -1,16 +1,22 @@
 //! The discovery streams of proxies.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use store::StoreError;
 use tracing::{debug, info, warn};
 use xds::{Code, Directory, Hello, Session, Status, StreamEvent};
 
 use super::DpServer;
 use super::node::Introduction;
-use super::registration::{Denied, WORKLOAD};
+use super::registration::{Denied, Deregistered, WORKLOAD};
 use crate::index::{ProxyId, Views};
 use crate::insights::Subscription;
+use crate::resources::{Document, ResourceError};
+
+/// Pause between attempts while the store is away.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// One stream of one proxy; its end is the end of the session.
 #[derive(Debug)]
@@ -57,19 +63,16 @@ impl DpServer {
         let id = self.next_session();
         self.registrar.connected(&proxy, id);
         // From here on the end of the session undoes what its beginning did, also when that fails halfway.
-        let subscription = match self.insights.connected(&proxy, id, version).await {
-            Ok(subscription) => subscription,
-            Err(error) => {
-                self.registrar.disconnected(&proxy, id);
-                return Err(Denied::Resource(error));
-            }
-        };
+        let subscription = self.insights.connected(&proxy, id, version);
         let views = self.index.connect(proxy.clone(), id, metadata).await.ok();
         // A stream without a sender ends at once, and that is right when the process is stopping.
         let views = views.unwrap_or_else(|| tokio::sync::watch::Sender::default().subscribe());
         let session = ProxySession { server: Arc::clone(self), proxy, id, views, subscription };
-        if let Some((document, _)) = &declared {
-            self.registrar.register(document).await?;
+        if let Some((document, _)) = declared
+            && !self.registrar.register(&document).await?
+        {
+            let later = Arc::clone(self).register_later(session.proxy.clone(), document);
+            self.tasks.spawn_detached("registration", later);
         }
         debug!(mesh = %session.proxy.mesh, dataplane = %session.proxy.name, "A proxy is connected");
         Ok(session)
@@ -83,26 +86,72 @@ impl DpServer {
         }
     }
 
-    /// When the process stops in between, the next start looks after them.
-    async fn deregister_after(&self, delay: Duration, proxies: &[ProxyId]) {
-        if !self.tasks.shutdown().pause(delay).await {
-            return;
-        }
-        for proxy in proxies {
-            if self.registrar.deregister(proxy).await {
-                self.insights.forget(proxy);
+    /// A known proxy came while the store was away: it is ours as soon as that can be said.
+    async fn register_later(self: Arc<Self>, proxy: ProxyId, document: Document) {
+        while self.registrar.is_connected(&proxy) && self.tasks.shutdown().pause(RETRY).await {
+            match self.registrar.register(&document).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => {
+                    return warn!(mesh = %proxy.mesh, dataplane = %proxy.name, %error, "A proxy could not be registered");
+                }
             }
         }
     }
 
-    /// Proxies that registered themselves with an earlier run and have not come back after `grace` are
-    /// deregistered: that run did not see them leave.
-    pub async fn deregister_absent(self: Arc<Self>, grace: Duration) {
-        let registered = match self.registrar.registered().await {
-            Ok(registered) => registered,
-            Err(error) => return warn!(error = %base::report(&error), "Proxies of an earlier run are not looked for"),
-        };
-        self.deregister_after(grace, &registered).await;
+    /// When the process stops in between, others look after them.
+    async fn deregister_after(&self, delay: Duration, proxies: &[ProxyId]) {
+        let mut shutdown = self.tasks.shutdown();
+        if !shutdown.pause(delay).await {
+            return;
+        }
+        for proxy in proxies {
+            let own = self.registrar.instance();
+            while self.deregister(proxy, own, own).await == Deregistered::Unavailable {
+                while !self.registrar.is_reachable() {
+                    if !shutdown.pause(RETRY).await {
+                        return;
+                    }
+                }
+                // Others, to which the proxy may have moved, get the time to say so.
+                if !shutdown.pause(delay.max(RETRY)).await {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// `besides` is a control plane whose stored insights are not up to date.
+    async fn deregister(&self, proxy: &ProxyId, owner: &str, besides: &str) -> Deregistered {
+        match self.insights.is_connected_elsewhere(proxy, besides).await {
+            Ok(false) => {}
+            Ok(true) => return Deregistered::No,
+            Err(error) => {
+                warn!(error = %base::report(&error), "Insights cannot be read");
+                return Deregistered::No;
+            }
+        }
+        let done = self.registrar.deregister(proxy, owner).await;
+        if done == Deregistered::Yes {
+            self.insights.forget(proxy);
+        }
+        done
+    }
+
+    /// The control planes that registered proxies.
+    pub(crate) async fn registering_instances(&self) -> Result<BTreeSet<String>, ResourceError> {
+        Ok(self.registrar.registered().await?.into_iter().map(|(_, owner)| owner).collect())
+    }
+
+    /// Proxies that registered themselves with the control plane `owner`, which has ended, and have not come back to
+    /// any are deregistered: it did not see them leave.
+    pub(crate) async fn deregister_absent(&self, owner: &str) -> Result<(), ResourceError> {
+        for (proxy, of) in self.registrar.registered().await? {
+            if of == owner && self.deregister(&proxy, owner, "").await == Deregistered::Unavailable {
+                return Err(StoreError::Unavailable("proxies could not be deregistered".into()).into());
+            }
+        }
+        Ok(())
     }
 }
 

@@ -347,7 +347,7 @@ async fn a_raw_resource_that_is_wrong_is_reported_until_it_is_mended() {
 async fn insights_are_no_reason_to_look_at_proxies() {
     let mut world = World::with_web().await;
     let insight = crate::insights::Insights::new("cp".to_owned(), world.resources.clone(), world.clock.clone(), 1);
-    insight.connected(&proxy("web"), 1, Value::Null).await.unwrap();
+    insight.connected(&proxy("web"), 1, Value::Null);
     insight.flush().await;
     let event = world.watch.next().await.unwrap();
     assert!(!world.engine.apply(&event), "{event:?}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mesh_model::Kind;
 use serde_json::Value;
-use store::Draft;
+use store::{Draft, Key};
 
 use crate::index::ProxyId;
 use crate::resources::{self, Document, ResourceError, Resources};
@@ -27,16 +27,12 @@ pub(super) fn draft(proxy: &ProxyId, insight: &Value) -> Draft {
     Draft { parents, ..document.draft() }
 }
 
-pub(super) async fn read(resources: &Resources, proxy: &ProxyId) -> Result<Option<Value>, ResourceError> {
-    match resources.get(kind("DataplaneInsight"), &proxy.mesh, &proxy.name).await {
-        Ok(record) => Ok(Some(resources::spec_value(&record))),
-        Err(ResourceError::NotFound) => Ok(None),
-        Err(error) => Err(error),
-    }
+pub(super) fn key(proxy: &ProxyId) -> Key {
+    resources::key(kind("DataplaneInsight"), &proxy.mesh, &proxy.name)
 }
 
 pub(super) async fn all(resources: &Resources) -> Result<Vec<(ProxyId, Value)>, ResourceError> {
     let records = resources.all(kind("DataplaneInsight"), None).await?;
-    let id = |key: &store::Key| ProxyId { mesh: Arc::clone(&key.scope), name: Arc::clone(&key.name) };
+    let id = |key: &Key| ProxyId { mesh: Arc::clone(&key.scope), name: Arc::clone(&key.name) };
     Ok(records.iter().map(|record| (id(&record.draft.key), resources::spec_value(record))).collect())
 }

@@ -12,7 +12,7 @@ use crate::insight_api::LiveInsights;
 struct Fake;
 
 impl LiveInsights for Fake {
-    fn dataplane_insight(&self, _mesh: &str, name: &str) -> Option<Value> {
+    fn dataplane_insight(&self, _mesh: &str, name: &str, stored: Option<Value>) -> Option<Value> {
         let connected = json!({ "id": "1", "connectTime": "2026-01-01T00:00:00Z", "version": { "kumaDp": { "version": "2.14.3" } } });
         let mtls = json!({ "issuedBackend": "ca-1", "supportedBackends": ["ca-1", "ca-2"] });
         match name {
@@ -22,7 +22,7 @@ impl LiveInsights for Fake {
                 ended["disconnectTime"] = json!("2026-01-01T00:01:00Z");
                 Some(json!({ "subscriptions": [ended] }))
             }
-            _ => None,
+            _ => stored,
         }
     }
 }
