@@ -5,22 +5,25 @@
 //! every entity, complete, or everything that is wrong.
 
 mod check;
+mod entity;
 mod error;
 mod export;
 mod flatten;
 mod ids;
 mod kinds;
+mod known;
 mod migrate;
 mod text;
 
 use serde_json::{Map, Value};
 
-use crate::error::Fields;
 use crate::registry::Registry;
 use crate::schema::Source;
 
+pub use entity::Entity;
 pub use error::ConfigError;
 pub use export::export;
+pub use known::Known;
 pub use text::{MAX_TEXT_BYTES, hash_of_text, read_text};
 
 /// The hash of a node that has not been configured.
@@ -32,31 +35,12 @@ const FORMATS: [&str; 3] = ["1.1", "2.1", "3.0"];
 /// A checked configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Declared {
-    /// Every entity; what is referred to comes before what refers to it.
+    /// Every entity, those of a kind together; what is referred to comes before what refers to it.
     pub entities: Vec<Entity>,
     /// The value of `_format_version`.
     pub format: String,
     /// Whether passwords were plain and are hashed now.
     pub transform: bool,
-}
-
-/// One entity of a configuration.
-#[derive(Clone, Debug)]
-pub struct Entity {
-    /// Its kind.
-    pub kind: &'static str,
-    /// The complete document in its stored form.
-    pub document: Fields,
-    /// The document before it was brought into its stored form, where the two differ.
-    pub given: Option<Fields>,
-}
-
-impl Entity {
-    /// Its id, or the field that takes its place.
-    pub fn id(&self) -> &str {
-        let id = self.document.get("id").or_else(|| self.document.get("key"));
-        id.and_then(Value::as_str).unwrap_or_default()
-    }
 }
 
 /// How to report errors.
@@ -101,16 +85,26 @@ impl Default for Head {
 }
 
 impl Declared {
-    /// The answer to who brought it: `{kind: {id: document}}`, as it was before passwords became hashes.
-    pub fn into_answer(self) -> Map<String, Value> {
-        let mut answer = Map::new();
-        for entity in self.entities.into_iter().filter(|entity| entity.kind != "workspaces") {
-            let id = entity.id().to_owned();
-            let document = entity.given.unwrap_or(entity.document);
-            if let Value::Object(kind) = answer.entry(entity.kind).or_insert_with(|| Value::Object(Map::new())) {
-                kind.insert(id, Value::Object(document));
+    /// The answer to who brought it, `{kind: {id: document}}` as JSON, as it was before passwords became hashes.
+    pub fn answer(&self) -> String {
+        let mut answer = String::with_capacity(self.entities.iter().map(|entity| entity.body.len() + 64).sum());
+        answer.push('{');
+        let shown = self.entities.iter().filter(|entity| entity.kind != "workspaces");
+        let mut last = None;
+        for entity in shown {
+            if last == Some(entity.kind) {
+                answer.push(',');
+            } else {
+                answer.push_str(if last.is_some() { "}," } else { "" });
+                answer.push_str(&Value::from(entity.kind).to_string());
+                answer.push_str(":{");
+                last = Some(entity.kind);
             }
+            answer.push_str(&Value::from(entity.id()).to_string());
+            answer.push(':');
+            entity.show(&mut answer);
         }
+        answer.push_str(if last.is_some() { "}}" } else { "}" });
         answer
     }
 }

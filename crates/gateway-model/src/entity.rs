@@ -1,15 +1,18 @@
 //! Kinds of documents: what a schema needs besides to be stored, found and referred to.
 
+mod facts;
 mod operations;
 mod output;
 
+pub use facts::Facts;
 pub use operations::ForeignField;
 pub use output::{field as field_json, schema as schema_json};
 
 use std::collections::HashMap;
 
 use crate::error::Fields;
-use crate::schema::{Field, Schema};
+use crate::schema::field::Record;
+use crate::schema::{EntityCheck, Field, Schema};
 
 /// A kind of documents.
 #[derive(Clone, Debug)]
@@ -46,9 +49,17 @@ pub struct Transformation {
 pub(crate) struct Variants {
     /// The field: a string, or a list whose first known element counts.
     pub(crate) key: &'static str,
-    pub(crate) schemas: HashMap<&'static str, Schema, foldhash::fast::FixedState>,
+    pub(crate) schemas: HashMap<&'static str, Variant, foldhash::fast::FixedState>,
     /// The message for others; `%s` is what was given.
     pub(crate) unknown: &'static str,
+}
+
+/// A schema over the general one.
+#[derive(Clone, Debug)]
+pub(crate) struct Variant {
+    special: Schema,
+    /// Both in one.
+    whole: Record,
 }
 
 impl EntitySchema {
@@ -138,7 +149,19 @@ impl EntitySchema {
         unknown: &'static str,
         schemas: impl IntoIterator<Item = (&'static str, Schema)>,
     ) -> Self {
-        self.variants = Some(Variants { key, schemas: schemas.into_iter().collect(), unknown });
+        let general = &self.schema.0;
+        let variant = |special: Schema| Variant { whole: general.specialised(&special.0), special };
+        let schemas = schemas.into_iter().map(|(name, special)| (name, variant(special))).collect();
+        self.variants = Some(Variants { key, schemas, unknown });
+        self
+    }
+
+    /// One more check across fields, behind those that all documents of the kind have.
+    pub(crate) fn check(mut self, check: EntityCheck) -> Self {
+        self.schema = self.schema.check(check);
+        for variant in self.variants.iter_mut().flat_map(|variants| variants.schemas.values_mut()) {
+            variant.whole = self.schema.0.specialised(&variant.special.0);
+        }
         self
     }
 }

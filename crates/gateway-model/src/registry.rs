@@ -38,7 +38,7 @@ impl Registry {
     /// the model can tell, such as whether a route's expression makes sense to the router.
     pub fn with_check(mut self, entity: &str, check: EntityCheck) -> Self {
         if let Some(kind) = self.entities.get_mut(entity) {
-            kind.schema = kind.schema.clone().check(check);
+            *kind = kind.clone().check(check);
         }
         self
     }

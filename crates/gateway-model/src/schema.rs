@@ -14,7 +14,8 @@
 
 mod check;
 mod entity_check;
-mod field;
+pub(crate) mod field;
+pub(crate) mod filled;
 mod pattern;
 pub(crate) mod process;
 pub(crate) mod validate;
@@ -26,5 +27,6 @@ pub(crate) mod view;
 pub use check::{Check, CustomCheck, Match};
 pub use entity_check::{EntityCheck, EntityCheckFn, EntityError};
 pub use field::{Deprecation, Element, Expand, Field, Kind, OnDelete, Schema, ShownFrom};
+pub use filled::Document;
 pub use pattern::Pattern;
 pub use process::Source;

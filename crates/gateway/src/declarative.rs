@@ -1,7 +1,6 @@
 //! Declarative configurations and the store: from a text to what is served, and back.
 
 mod endpoint;
-mod known;
 mod request;
 
 #[cfg(test)]
@@ -10,16 +9,15 @@ mod tests;
 use std::sync::Arc;
 
 use base::SystemClock;
-use gateway_model::declarative::{self, ConfigError, Declared, EMPTY_HASH, Options};
+use gateway_model::declarative::{self, ConfigError, Declared, EMPTY_HASH, Known, Options};
 use gateway_model::error::{DaoError, Fields};
 use gateway_model::registry::Registry;
 use jiff::SignedDuration;
 use parking_lot::Mutex;
 use serde_json::Value;
-use store::Op;
+use store::{Draft, Op};
 
-use crate::dao::{self, Dao, Rim};
-use known::Known;
+use crate::dao::{Dao, Rim};
 
 /// Checks a configuration without loading it.
 ///
@@ -79,10 +77,11 @@ impl Loader {
         let config = declarative::read_text(text).map_err(told)?;
         let declared = self.parse(config, Options::default()).await.map_err(told)?;
         let now = self.dao.clock().now();
-        let steps = declared.entities.into_iter().map(|entity| {
-            let ttl = entity.document.get("ttl").and_then(Value::as_f64);
+        let drafts = self.dao.drafts(&declared.entities).map_err(|error| error.to_string())?;
+        let steps = declared.entities.iter().zip(drafts).map(|(entity, draft)| {
+            let ttl = entity.facts.ttl.as_ref().and_then(Value::as_f64);
             let expires = ttl.map(|seconds| now + SignedDuration::from_secs_f64(seconds));
-            Op::Put(dao::draft(self.dao.entity(entity.kind), &entity.document, expires), None)
+            Op::Put(Draft { expires, ..draft }, None)
         });
         let steps = steps.collect();
         self.dao.store().commit(steps).await.map(drop).map_err(|error| base::report(&error))
@@ -107,8 +106,7 @@ impl Loader {
         let mut known = self.known.lock().await;
         let mut declared = self.parse(config, options).await.map_err(|error| Refusal::Config(Box::new(error)))?;
         let next = known.keep_times(&mut declared);
-        let documents = declared.entities.iter().map(|entity| (self.dao.entity(entity.kind), entity.document.clone()));
-        self.dao.replace_all(documents.collect()).await.map_err(Refusal::Store)?;
+        self.dao.replace_all(&declared.entities).await.map_err(Refusal::Store)?;
         *known = next;
         *self.hash.lock() = hash;
         Ok(declared)

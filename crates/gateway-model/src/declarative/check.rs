@@ -1,17 +1,20 @@
 //! Checks entities one by one, then against each other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
 use super::error::{Failure, Tree};
 use super::flatten::{Item, Items, LISTED};
-use super::kinds::Kinds;
+use super::kinds::{Kind, Kinds};
 use super::{Entity, Head, migrate};
 use crate::error::{DaoError, Fields};
-use crate::schema::Source;
+use crate::schema::filled::Filled;
+use crate::schema::{Document, Source};
 
 type Index = HashMap<String, usize, foldhash::fast::RandomState>;
+
+type Seen<'a> = HashSet<&'a str, foldhash::fast::RandomState>;
 
 /// Stands for an entity that does not exist until all others are checked.
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
@@ -42,17 +45,18 @@ pub(super) fn check(
     for index in 0..items.all.len() {
         references.resolve(kinds, &directory, &mut items, index);
     }
-    let mut documents = Vec::with_capacity(items.all.len());
+    let mut checked = Vec::with_capacity(items.all.len());
+    let mut text = Vec::new();
     for index in 0..items.all.len() {
         let Item { kind, parent, .. } = items.all[index];
         let kind = kinds.get(kind);
         let given = std::mem::take(&mut items.all[index].given);
-        match kind.entity.insert_stored(given, source) {
+        match kind.entity.fill(given, source) {
             Ok(mut document) => {
                 if let Some((parent, field)) = parent {
-                    document.insert(field.to_owned(), json!({ "id": items.all[parent].id }));
+                    document.set(field, json!({ "id": items.all[parent].id }));
                 }
-                documents.push(document);
+                checked.push(Checked::new(kind, head, document, &mut text));
             }
             Err(DaoError::SchemaViolation(fields)) => {
                 items.place(kinds, Some((index, "")), &mut tree).add(Value::Object(fields));
@@ -64,14 +68,14 @@ pub(super) fn check(
     if !tree.is_empty() {
         return Err(Failure { tree, ids: Vec::new() });
     }
-    check_uniqueness(kinds, &items, &documents, &mut tree);
+    check_uniqueness(kinds, &items, &checked, &mut tree);
     references.report(kinds, &items, &mut tree);
     if !tree.is_empty() {
         let derived = items.all.iter().enumerate().filter(|(_, item)| item.derived);
         let ids = derived.map(|(index, item)| (items.way(kinds, index), item.id.clone())).collect();
         return Err(Failure { tree, ids });
     }
-    finish(kinds, &items, documents, head, source)
+    finish(kinds, &items, checked, source)
 }
 
 impl Directory {
@@ -93,10 +97,48 @@ impl Directory {
     }
 }
 
-/// The value that names an entity among all of its kind.
-fn name_of<'a>(kinds: &Kinds<'_>, kind: usize, document: &'a Fields) -> Option<&'a str> {
-    let (field, _) = kinds.get(kind).endpoint.filter(|(_, unique)| *unique)?;
-    document.get(field)?.as_str()
+/// An entity that is right by itself.
+struct Checked {
+    /// The value that names it among all of its kind.
+    name: Option<String>,
+    /// The values of its other unique fields.
+    unique: Vec<(&'static str, String)>,
+    form: Form,
+}
+
+#[expect(clippy::large_enum_variant, reason = "nearly all are final")]
+enum Form {
+    /// As it is stored.
+    Final(Entity),
+    /// Perhaps not as it is stored.
+    Open(Fields),
+}
+
+impl Checked {
+    fn new(kind: &Kind<'_>, head: &Head, mut document: Filled<'_>, text: &mut Vec<u8>) -> Self {
+        let endpoint = kind.endpoint.map(|(field, _)| field);
+        let name = kind.endpoint.filter(|(_, unique)| *unique).and_then(|(field, _)| document.get(field)?.as_str());
+        let name = name.map(str::to_owned);
+        let mut unique = Vec::new();
+        for field in kind.unique.iter().filter(|field| endpoint != Some(**field)) {
+            let value = match document.get(field) {
+                None | Some(Value::Null) => continue,
+                Some(Value::String(text)) => text.clone(),
+                Some(Value::Object(key)) => key.get("id").and_then(Value::as_str).unwrap_or_default().to_owned(),
+                Some(other) => other.to_string(),
+            };
+            unique.push((*field, value));
+        }
+        if kind.name == "routes" && head.format != "3.0" {
+            migrate::route(&mut document);
+        }
+        let form = if kind.transformed && head.transform {
+            Form::Open(document.into_map())
+        } else {
+            Form::Final(Entity::new(kind.entity, &document, text))
+        };
+        Self { name, unique, form }
+    }
 }
 
 /// What came of the references.
@@ -185,19 +227,18 @@ impl References {
 }
 
 /// No two entities may have the same name, id, or value of a unique field.
-fn check_uniqueness(kinds: &Kinds<'_>, items: &Items, documents: &[Fields], tree: &mut Tree) {
-    let mut names: Vec<Index> = vec![Index::default(); kinds.len()];
+fn check_uniqueness(kinds: &Kinds<'_>, items: &Items, checked: &[Checked], tree: &mut Tree) {
+    let mut names: Vec<Seen<'_>> = vec![Seen::default(); kinds.len()];
     let mut ids = names.clone();
-    for (index, (item, document)) in items.all.iter().zip(documents).enumerate() {
+    for (item, Checked { name, .. }) in items.all.iter().zip(checked) {
         let kind = kinds.get(item.kind);
-        let name = name_of(kinds, item.kind, document);
-        if let Some((name, (field, _))) = name.zip(kind.endpoint)
-            && names[item.kind].insert(name.to_owned(), index).is_some()
+        if let Some((name, (field, _))) = name.as_ref().zip(kind.endpoint)
+            && !names[item.kind].insert(name)
         {
             tree.field(kind.name).item(item.at).set_text(&taken(kind.name, field, name));
             continue;
         }
-        if ids[item.kind].insert(item.id.clone(), index).is_some() {
+        if !ids[item.kind].insert(&item.id) {
             let list = match item.parent {
                 Some((parent, _)) => {
                     let parent = &items.all[parent];
@@ -209,26 +250,18 @@ fn check_uniqueness(kinds: &Kinds<'_>, items: &Items, documents: &[Fields], tree
         }
     }
     if tree.is_empty() {
-        check_unique_fields(kinds, items, documents, tree);
+        check_unique_fields(kinds, items, checked, tree);
     }
 }
 
-fn check_unique_fields(kinds: &Kinds<'_>, items: &Items, documents: &[Fields], tree: &mut Tree) {
-    let mut values: HashMap<(usize, &'static str), Index, foldhash::fast::RandomState> = HashMap::default();
-    for (index, (item, document)) in items.all.iter().zip(documents).enumerate() {
-        let kind = kinds.get(item.kind);
-        let endpoint = kind.endpoint.map(|(field, _)| field);
-        for field in kind.unique.iter().filter(|field| endpoint != Some(**field)) {
-            let value = match document.get(*field) {
-                None | Some(Value::Null) => continue,
-                Some(Value::String(text)) => text.clone(),
-                Some(Value::Object(key)) => key.get("id").and_then(Value::as_str).unwrap_or_default().to_owned(),
-                Some(other) => other.to_string(),
-            };
-            let text = taken(kind.name, field, &value);
-            if values.entry((item.kind, *field)).or_default().insert(value, index).is_some() {
-                let place = name_of(kinds, item.kind, document).unwrap_or(&item.id);
-                tree.field(kind.name).field(place).set_text(&text);
+fn check_unique_fields(kinds: &Kinds<'_>, items: &Items, checked: &[Checked], tree: &mut Tree) {
+    let mut values: HashMap<(usize, &'static str), Seen<'_>, foldhash::fast::RandomState> = HashMap::default();
+    for (item, Checked { name, unique, .. }) in items.all.iter().zip(checked) {
+        for (field, value) in unique {
+            if !values.entry((item.kind, *field)).or_default().insert(value) {
+                let kind = kinds.get(item.kind).name;
+                let place = name.as_deref().unwrap_or(&item.id);
+                tree.field(kind).field(place).set_text(&taken(kind, field, value));
             }
         }
     }
@@ -245,12 +278,12 @@ fn show_listed(kinds: &Kinds<'_>, items: &Items, by_kind: &mut [Vec<Entity>]) {
     let places: HashMap<usize, usize> = of_kind(outer).enumerate().map(|(place, (index, _))| (index, place)).collect();
     for (at, (_, item)) in of_kind(inner).enumerate() {
         let Some(place) = item.parent.and_then(|(parent, _)| places.get(&parent)) else { continue };
-        let shown = Value::Object(by_kind[inner][at].document.clone());
+        let inner = Value::Object(by_kind[inner][at].document());
         let entity = &mut by_kind[outer][*place];
-        let given = entity.given.get_or_insert_with(|| entity.document.clone());
-        match given.entry(LISTED.1).or_insert_with(|| Value::Array(Vec::new())) {
-            Value::Array(list) => list.push(shown),
-            other => *other = Value::Array(vec![shown]),
+        let document = entity.shown.take().unwrap_or_else(|| entity.document());
+        match entity.shown.insert(document).entry(LISTED.1).or_insert_with(|| Value::Array(Vec::new())) {
+            Value::Array(list) => list.push(inner),
+            other => *other = Value::Array(vec![inner]),
         }
     }
 }
@@ -259,23 +292,19 @@ fn show_listed(kinds: &Kinds<'_>, items: &Items, by_kind: &mut [Vec<Entity>]) {
 fn finish(
     kinds: &Kinds<'_>,
     items: &Items,
-    documents: Vec<Fields>,
-    head: &Head,
+    checked: Vec<Checked>,
     source: &mut dyn Source,
 ) -> Result<Vec<Entity>, Failure> {
     let mut by_kind: Vec<Vec<Entity>> = (0..kinds.len()).map(|_| Vec::new()).collect();
-    for (index, (item, mut document)) in items.all.iter().zip(documents).enumerate() {
+    for (index, (item, Checked { form, .. })) in items.all.iter().zip(checked).enumerate() {
         let kind = kinds.get(item.kind);
-        if kind.name == "routes" && head.format != "3.0" {
-            migrate::route(&mut document);
-        }
-        let mut entity = Entity { kind: kind.name, document, given: None };
-        if kind.transformed && head.transform {
-            match kind.entity.insert(entity.document.clone(), source) {
-                Ok(stored) if stored != entity.document => {
-                    entity.given = Some(std::mem::replace(&mut entity.document, stored));
+        let entity = match form {
+            Form::Final(entity) => entity,
+            Form::Open(document) => match kind.entity.insert(document.clone(), source) {
+                Ok(stored) => {
+                    let shown = (stored != document).then_some(document);
+                    Entity::of_document(kind.entity, &stored, shown)
                 }
-                Ok(_) => {}
                 Err(error) => {
                     let mut tree = Tree::default();
                     items
@@ -283,8 +312,8 @@ fn finish(
                         .add(Value::Object(error.fields().unwrap_or_default()));
                     return Err(Failure { tree, ids: Vec::new() });
                 }
-            }
-        }
+            },
+        };
         by_kind[item.kind].push(entity);
     }
     show_listed(kinds, items, &mut by_kind);

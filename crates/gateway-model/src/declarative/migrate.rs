@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::error::Fields;
+use crate::schema::filled::Filled;
 
 /// Brings a route's paths from the formats before 3.0, where a path with special characters was an expression, into
 /// that of 3.0, where expressions begin with `~`.
-pub(super) fn route(document: &mut Fields) {
-    let Some(Value::Array(paths)) = document.get_mut("paths") else { return };
+pub(super) fn route(document: &mut Filled<'_>) {
+    let Some(Value::Array(paths)) = document.given_mut("paths") else { return };
     for path in paths {
         if let Value::String(text) = path
             && !text.starts_with('~')

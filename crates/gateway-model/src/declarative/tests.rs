@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::entities::RouterFlavor;
+use crate::error::Fields;
 use crate::registry::PluginSchema;
 use crate::schema::{Element, Field, Schema};
 
@@ -78,7 +79,7 @@ fn declared(config: Value) -> Declared {
 }
 
 fn answer(config: Value) -> Value {
-    Value::Object(declared(config).into_answer())
+    serde_json::from_str(&declared(config).answer()).expect("the answer is JSON")
 }
 
 /// The message without what all begin with, and the fields.
@@ -152,12 +153,11 @@ fn passwords_are_hashed_unless_told_otherwise() {
     };
     let password = |declared: &Declared| {
         let entity = declared.entities.iter().find(|entity| entity.kind == "guard_passwords").cloned();
-        entity.expect("it is there").document["password"].clone()
+        entity.expect("it is there").document()["password"].clone()
     };
     let plain = declared(config(true));
     assert_eq!(password(&plain), "hash of p");
-    let shown = Value::Object(plain.into_answer());
-    assert!(shown.to_string().contains(r#""password":"p""#), "who wrote it sees what was written");
+    assert!(plain.answer().contains(r#""password":"p""#), "who wrote it sees what was written");
     assert_eq!(password(&declared(config(false))), "p");
 }
 
@@ -405,12 +405,12 @@ proptest! {
     fn what_is_exported_reads_the_same(config in entities()) {
         let registry = registry();
         let declared = declared(config);
-        let documents = declared.entities.iter().map(|entity| (entity.kind, entity.document.clone()));
+        let documents = declared.entities.iter().map(|entity| (entity.kind, entity.document()));
         let text = export(&registry, documents);
         let again = parse(&registry, read_text(&text).expect("it is YAML"), Options::default(), &mut Fixed(0));
         let again = again.unwrap_or_else(|error| panic!("{error} in {text}"));
         let list = |declared: &Declared| {
-            declared.entities.iter().map(|entity| (entity.kind, entity.document.clone())).collect::<Vec<_>>()
+            declared.entities.iter().map(|entity| (entity.kind, entity.document())).collect::<Vec<_>>()
         };
         prop_assert_eq!(list(&again), list(&declared));
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::entity::{EntitySchema, Transformation};
-use crate::schema::{EntityCheck, EntityError, Field, Schema};
+use crate::schema::{Document, EntityCheck, EntityError, Field, Schema};
 use crate::types::{self, certificates_in, parse_certificate, private_key, public_key_of};
 
 type Fields = Map<String, Value>;
@@ -32,7 +32,7 @@ pub(super) fn certificates() -> EntitySchema {
 }
 
 /// A certificate and a key belong together. Keys of a kind that is not used for TLS are let through.
-fn check_pair(fields: &Fields, cert: &str, key: &str, err: &str) -> Result<(), EntityError> {
+fn check_pair(fields: &dyn Document, cert: &str, key: &str, err: &str) -> Result<(), EntityError> {
     let (Some(cert), Some(key)) = (text(fields, cert), text(fields, key)) else { return Ok(()) };
     let in_cert = parse_certificate(cert, |cert| cert.public_key().raw.to_vec());
     let of_key = private_key(key).as_ref().and_then(public_key_of);
@@ -43,7 +43,7 @@ fn check_pair(fields: &Fields, cert: &str, key: &str, err: &str) -> Result<(), E
 }
 
 /// The second certificate is there for clients that do not know the first one's type.
-fn check_types(fields: &Fields) -> Result<(), EntityError> {
+fn check_types(fields: &dyn Document) -> Result<(), EntityError> {
     let kind = |name| {
         text(fields, name)
             .and_then(|pem| parse_certificate(pem, |cert| cert.public_key().algorithm.algorithm.to_id_string()))
@@ -56,7 +56,7 @@ fn check_types(fields: &Fields) -> Result<(), EntityError> {
     }
 }
 
-fn text<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
+fn text<'a>(fields: &'a dyn Document, name: &str) -> Option<&'a str> {
     fields.get(name).and_then(Value::as_str)
 }
 
@@ -92,7 +92,7 @@ pub(super) fn ca_certificates() -> EntitySchema {
 }
 
 /// One certificate, of an authority, that has not expired at the time of the write.
-fn check_authority(fields: &Fields) -> Result<(), EntityError> {
+fn check_authority(fields: &dyn Document) -> Result<(), EntityError> {
     let Some(pem) = text(fields, "cert") else { return Ok(()) };
     if certificates_in(pem) > 1 {
         return Err("please submit only one certificate at a time".into());

@@ -2,13 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::entity::EntitySchema;
-use crate::schema::{EntityCheck, EntityError, Field, OnDelete, Schema};
+use crate::schema::{Document, EntityCheck, EntityError, Field, OnDelete, Schema};
 use crate::types;
-
-type Fields = Map<String, Value>;
 
 pub(super) fn key_sets() -> EntitySchema {
     let schema = Schema::record([
@@ -55,7 +53,7 @@ fn check_pem(pem: &Value) -> Result<(), String> {
     Ok(())
 }
 
-fn check_jwk(fields: &Fields) -> Result<(), EntityError> {
+fn check_jwk(fields: &dyn Document) -> Result<(), EntityError> {
     let Some(text) = fields.get("jwk").and_then(Value::as_str) else { return Ok(()) };
     let Ok(jwk) = serde_json::from_str::<Value>(text) else {
         return Err("could not json decode jwk string".into());

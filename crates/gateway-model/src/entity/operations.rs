@@ -6,11 +6,12 @@ use serde_json::{Map, Value};
 
 use super::{EntitySchema, Transformation};
 use crate::error::{DaoError, Fields};
+use crate::schema::filled::Filled;
 use crate::schema::process::{self, Mode};
 use crate::schema::validate::{self, Completeness};
 use crate::schema::value::{display, get_path, is_nonempty, quoted, same};
 use crate::schema::view::View;
-use crate::schema::{Field, Kind, OnDelete, Source};
+use crate::schema::{Document, Field, Kind, OnDelete, Source};
 
 const REQUIRED: &str = "required field missing";
 
@@ -118,17 +119,27 @@ impl EntitySchema {
     }
 
     fn write(&self, given: Fields, transform: bool, source: &mut dyn Source) -> Result<Fields, DaoError> {
-        self.check_ttl(&given)?;
-        let view = self.view(&given);
         let sent: Vec<bool> = self.transformations.iter().map(|each| has_all(&given, each.input)).collect();
-        let mut document = process::record(view, given, Mode::Whole, source).map_err(DaoError::SchemaViolation)?;
-        let view = self.checked_view(&document)?;
-        validate::record(view, &document, Completeness::Full).map_err(DaoError::SchemaViolation)?;
+        let mut document = self.fill(given, source)?.into_map();
         if transform {
             for (transformation, _) in self.transformations.iter().zip(sent).filter(|(_, sent)| *sent) {
                 apply(transformation, &mut document);
             }
         }
+        Ok(document)
+    }
+
+    /// As [`Self::insert_stored`], with defaults left where they are.
+    ///
+    /// # Errors
+    /// As [`Self::insert`].
+    pub(crate) fn fill(&self, given: Fields, source: &mut dyn Source) -> Result<Filled<'_>, DaoError> {
+        self.check_ttl(&given)?;
+        let view = self.view(&given);
+        let document = process::whole_record(view, given, source).map_err(DaoError::SchemaViolation)?;
+        let view = self.checked_view(&document)?;
+        let document = document.viewed(view);
+        validate::filled(&document).map_err(DaoError::SchemaViolation)?;
         Ok(document)
     }
 
@@ -212,7 +223,7 @@ impl EntitySchema {
     }
 
     /// The schema for this document.
-    pub(crate) fn view(&self, document: &Fields) -> View<'_> {
+    pub(crate) fn view(&self, document: &dyn Document) -> View<'_> {
         let special = self.variants.as_ref().and_then(|variants| {
             let find = |name: &Value| name.as_str().and_then(|name| variants.schemas.get(name));
             match document.get(variants.key) {
@@ -221,11 +232,11 @@ impl EntitySchema {
                 None => None,
             }
         });
-        View::specialised(&self.schema.0, special.map(|schema| &*schema.0), self.ttl)
+        View::specialised(&self.schema.0, special.map(|variant| &variant.whole), self.ttl)
     }
 
     /// The schema for this document, when it says which.
-    fn checked_view(&self, document: &Fields) -> Result<View<'_>, DaoError> {
+    fn checked_view(&self, document: &dyn Document) -> Result<View<'_>, DaoError> {
         let view = self.view(document);
         let Some(variants) = self.variants.as_ref().filter(|_| !view.is_specialised()) else { return Ok(view) };
         let given = match document.get(variants.key) {
@@ -252,7 +263,7 @@ impl EntitySchema {
 }
 
 /// Whether something is set at all of the paths.
-fn has_all(document: &Fields, paths: &[&str]) -> bool {
+fn has_all(document: &dyn Document, paths: &[&str]) -> bool {
     paths.iter().all(|path| is_nonempty(get_path(document, path)))
 }
 

@@ -3,12 +3,13 @@
 use serde_json::{Map, Value};
 
 use super::check::Match;
+use super::filled::Document;
 use super::validate::{self, Completeness, ENTITY};
 use super::value::{get_path, is_nonempty, is_reference, quoted, same, set_error};
 use super::view::View;
 
 /// A check in code across fields.
-pub type EntityCheckFn = fn(&Map<String, Value>) -> Result<(), EntityError>;
+pub type EntityCheckFn = fn(&dyn Document) -> Result<(), EntityError>;
 
 /// A check across the fields of a record, named by dotted paths.
 #[derive(Clone, Debug)]
@@ -175,7 +176,7 @@ impl From<&str> for EntityError {
 pub(crate) fn run(
     check: &EntityCheck,
     view: View<'_>,
-    document: &Map<String, Value>,
+    document: &dyn Document,
     completeness: Completeness,
     errors: &mut Map<String, Value>,
 ) {
@@ -250,7 +251,7 @@ fn push(errors: &mut Map<String, Value>, text: String) {
 }
 
 /// Whether the field passes the checks of `wanted`.
-fn matches(view: View<'_>, document: &Map<String, Value>, path: &str, wanted: &Match) -> bool {
+fn matches(view: View<'_>, document: &dyn Document, path: &str, wanted: &Match) -> bool {
     let value = get_path(document, path).unwrap_or(&Value::Null);
     view.at(path).is_some_and(|field| validate::field(field, Some(wanted), value).is_ok())
 }
@@ -258,7 +259,7 @@ fn matches(view: View<'_>, document: &Map<String, Value>, path: &str, wanted: &M
 /// Whether a conditional check fails; what is wrong with the second field is added to the errors.
 fn conditional(
     view: View<'_>,
-    document: &Map<String, Value>,
+    document: &dyn Document,
     (if_field, if_match): (&str, &Match),
     (then_field, then_match): (&str, &Match),
     errors: &mut Map<String, Value>,
@@ -286,7 +287,7 @@ enum Verdict {
 fn precondition(
     check: &EntityCheck,
     view: View<'_>,
-    document: &Map<String, Value>,
+    document: &dyn Document,
     completeness: Completeness,
     errors: &mut Map<String, Value>,
 ) -> Verdict {

@@ -1,12 +1,13 @@
 //! Fields and records, and their builders.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
 use super::check::{Check, CustomCheck};
 use super::entity_check::EntityCheck;
+use super::filled::Unset;
 use super::pattern::Pattern;
 
 /// What a shorthand writes into the record it stands in.
@@ -482,6 +483,8 @@ pub(crate) struct Record {
     pub(crate) index: HashMap<&'static str, usize, foldhash::fast::FixedState>,
     pub(crate) shorthands: Vec<Field>,
     pub(crate) checks: Vec<EntityCheck>,
+    /// What fields are that nothing is given for, in their order; found out when it is first asked for.
+    unset: OnceLock<Box<[Unset]>>,
 }
 
 impl Schema {
@@ -538,8 +541,26 @@ impl Record {
         self.index.get(name).map(|at| &self.fields[*at])
     }
 
+    /// The record with `special` over it, which may replace fields that it has, and adds checks.
+    pub(crate) fn specialised(&self, special: &Self) -> Self {
+        let mut record = Self { unset: OnceLock::new(), ..self.clone() };
+        for field in &special.fields {
+            if let Some(at) = record.index.get(field.name) {
+                record.fields[*at] = field.clone();
+            }
+        }
+        record.checks.extend(special.checks.iter().cloned());
+        record
+    }
+
+    /// What its fields are that nothing is given for.
+    pub(crate) fn unset(&self) -> &[Unset] {
+        self.unset.get_or_init(|| self.fields.iter().map(Unset::new).collect())
+    }
+
     /// Adds or replaces a field.
     fn push(&mut self, field: Field) {
+        self.unset = OnceLock::new();
         match self.index.get(field.name) {
             Some(at) => self.fields[*at] = field,
             None => {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::field::{Field, Kind, Record, Schema};
+use super::filled::Filled;
 use super::validate::{self, Error};
 use super::value::{display, same};
 use super::view::View;
@@ -23,6 +24,37 @@ pub(crate) enum Mode {
     Whole,
     /// What is absent stays so.
     Changes,
+}
+
+/// Completes a document that is written as a whole: as [`record`] does, with defaults left where they are.
+///
+/// # Errors
+/// As [`record`].
+pub(crate) fn whole_record<'s>(
+    view: View<'s>,
+    mut input: Map<String, Value>,
+    source: &mut dyn Source,
+) -> Result<Filled<'s>, Map<String, Value>> {
+    expand(view.shorthands(), &mut input)?;
+    let (mut given, others) = Filled::sorted(view, input);
+    for at in 0..view.len() {
+        let field = &view.record().fields[at];
+        let mut value = given.take(at);
+        if let Some(Value::String(text)) = &value
+            && field.flags.legacy
+            && field.flags.uuid
+            && text.is_empty()
+        {
+            value = Some(Value::Null);
+        }
+        let value = if field.flags.auto { generate(field, value, Mode::Whole, source) } else { value };
+        let value = match (value, view.record().unset()[at].is_constant()) {
+            (None, true) => continue,
+            (value, _) => complete(field, value, Mode::Whole, source)?,
+        };
+        given.put(at, value);
+    }
+    Ok(given.with_others(others))
 }
 
 /// Completes a document: shorthands are expanded, then every field of the schema has its value, in its order.
@@ -140,7 +172,7 @@ fn complete(
 }
 
 /// What an absent field becomes.
-fn missing(field: &Field, source: &mut dyn Source) -> Result<Option<Value>, Map<String, Value>> {
+pub(super) fn missing(field: &Field, source: &mut dyn Source) -> Result<Option<Value>, Map<String, Value>> {
     match &field.kind {
         // A default of a record may leave fields out.
         Kind::Record(schema) if field.is_required() => {
@@ -243,6 +275,9 @@ fn lower(mut uuid: String) -> String {
 
 /// Replaces shorthands by what they stand for.
 fn expand(shorthands: &[Field], input: &mut Map<String, Value>) -> Result<(), Map<String, Value>> {
+    if input.is_empty() {
+        return Ok(());
+    }
     let mut errors = Map::new();
     for shorthand in shorthands {
         let Some(value) = input.get(shorthand.name) else { continue };

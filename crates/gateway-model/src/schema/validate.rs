@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::check::{Check, Match};
 use super::entity_check;
 use super::field::{Field, Kind, Record};
+use super::filled::{Content, Document, Filled};
 use super::value::{as_list, is_reference};
 use super::view::View;
 
@@ -52,9 +53,42 @@ pub(crate) fn record(
             }
         }
     }
+    rest(view, document, completeness, errors)
+}
+
+/// Checks a document that was completed as a whole: its fields, then across them. Gives the errors by field.
+///
+/// # Errors
+/// A tree of messages.
+pub(crate) fn filled(document: &Filled<'_>) -> Result<(), Map<String, Value>> {
+    let view = document.view();
+    let mut errors = Map::new();
+    document.each(&mut |name, field, content| {
+        let result = match (field, content) {
+            (Some(field), Content::Given(value) | Content::Unset { value, checked: None }) => {
+                self::field(field, None, value)
+            }
+            (Some(_), Content::Unset { checked: Some(checked), .. }) => checked.clone(),
+            (None, _) if view.tolerates(name) => Ok(()),
+            (None, _) => Err(message("unknown field")),
+        };
+        if let Err(err) = result {
+            errors.insert(name.to_owned(), err);
+        }
+    });
+    rest(view, document, Completeness::Full, errors)
+}
+
+/// What there is to check of a record when its fields have been.
+fn rest(
+    view: View<'_>,
+    document: &dyn Document,
+    completeness: Completeness,
+    mut errors: Map<String, Value>,
+) -> Result<(), Map<String, Value>> {
     if completeness == Completeness::Full {
         for field in view.fields() {
-            if field.is_required() && !document.contains_key(field.name()) {
+            if field.is_required() && document.get(field.name()).is_none() {
                 errors.insert(field.name().to_owned(), message(REQUIRED));
             }
         }

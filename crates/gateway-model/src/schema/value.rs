@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Number, Value};
 
+use super::filled::Document;
+
 /// A list, or an empty object that stands for one.
 pub(crate) fn as_list(value: &Value) -> Option<&[Value]> {
     match value {
@@ -23,10 +25,10 @@ pub(crate) fn is_nonempty(value: Option<&Value>) -> bool {
 }
 
 /// What stands at a dotted path; null on the way counts as absent.
-pub(crate) fn get_path<'a>(map: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+pub(crate) fn get_path<'a>(document: &'a dyn Document, path: &str) -> Option<&'a Value> {
     match path.split_once('.') {
-        None => map.get(path),
-        Some((head, rest)) => get_path(map.get(head)?.as_object()?, rest),
+        None => document.get(path),
+        Some((head, rest)) => get_path(document.get(head)?.as_object()?, rest),
     }
 }
 

@@ -1,45 +1,46 @@
-//! A record's schema, with another one over it that replaces some of its fields.
+//! A record's schema as a document of it sees it.
 
 use super::entity_check::EntityCheck;
 use super::field::{Field, Kind, Record};
 
-/// A record's schema, perhaps specialised: a plugin's over that of all plugins.
+/// A record's schema, perhaps one that was specialised: a plugin's in place of that of all plugins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
-    base: &'a Record,
-    over: Option<&'a Record>,
+    record: &'a Record,
+    specialised: bool,
     /// Whether a `ttl` is accepted.
     ttl: bool,
 }
 
 impl<'a> View<'a> {
-    pub(crate) fn of(base: &'a Record) -> Self {
-        Self { base, over: None, ttl: false }
+    pub(crate) fn of(record: &'a Record) -> Self {
+        Self { record, specialised: false, ttl: false }
     }
 
-    pub(crate) fn specialised(base: &'a Record, over: Option<&'a Record>, ttl: bool) -> Self {
-        Self { base, over, ttl }
+    /// `special`, if there is one, is made of `base` by [`Record::specialised`].
+    pub(crate) fn specialised(base: &'a Record, special: Option<&'a Record>, ttl: bool) -> Self {
+        Self { record: special.unwrap_or(base), specialised: special.is_some(), ttl }
     }
 
     pub(crate) fn is_specialised(self) -> bool {
-        self.over.is_some()
+        self.specialised
+    }
+
+    pub(crate) fn record(self) -> &'a Record {
+        self.record
     }
 
     /// The fields in the order of documents.
     pub(crate) fn fields(self) -> impl Iterator<Item = &'a Field> {
-        self.base.fields.iter().map(move |field| match self.over.and_then(|over| over.field(field.name)) {
-            Some(special) => special,
-            None => field,
-        })
+        self.record.fields.iter()
     }
 
     pub(crate) fn len(self) -> usize {
-        self.base.fields.len()
+        self.record.fields.len()
     }
 
     pub(crate) fn field(self, name: &str) -> Option<&'a Field> {
-        let base = self.base.field(name)?;
-        Some(self.over.and_then(|over| over.field(name)).unwrap_or(base))
+        self.record.field(name)
     }
 
     /// The field at a dotted path.
@@ -54,12 +55,12 @@ impl<'a> View<'a> {
     }
 
     pub(crate) fn shorthands(self) -> &'a [Field] {
-        &self.base.shorthands
+        &self.record.shorthands
     }
 
     /// The general checks, then the special ones.
     pub(crate) fn checks(self) -> impl Iterator<Item = &'a EntityCheck> {
-        self.base.checks.iter().chain(self.over.into_iter().flat_map(|over| &over.checks))
+        self.record.checks.iter()
     }
 
     /// Names that are no fields and yet no errors.

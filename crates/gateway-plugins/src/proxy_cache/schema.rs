@@ -1,9 +1,8 @@
 //! What proxy-cache may be told.
 
 use gateway_model::registry::PluginSchema;
-use gateway_model::schema::{EntityCheck, EntityError, Field, Schema};
+use gateway_model::schema::{Document, EntityCheck, EntityError, Field, Schema};
 use gateway_model::types;
-use serde_json::{Map, Value};
 
 /// The plugin's part of the model.
 pub(crate) fn schema() -> PluginSchema {
@@ -83,7 +82,7 @@ const DICTIONARIES: [&str; 11] = [
     "prometheus_metrics",
 ];
 
-fn check_dictionary(plugin: &Map<String, Value>) -> Result<(), EntityError> {
+fn check_dictionary(plugin: &dyn Document) -> Result<(), EntityError> {
     let name = plugin.get("config").and_then(|config| config.pointer("/memory/dictionary_name")?.as_str());
     match name {
         Some(name) if !DICTIONARIES.contains(&name) => {

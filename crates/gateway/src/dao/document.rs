@@ -1,56 +1,44 @@
 //! Documents as records, and records as documents.
 
-use gateway_model::entity::EntitySchema;
+use std::sync::Arc;
+
+use gateway_model::entity::{EntitySchema, Facts};
 use gateway_model::error::{DaoError, Fields};
-use gateway_model::schema::OnDelete;
 use jiff::Timestamp;
 use serde_json::Value;
-use store::{Draft, Record};
+use store::{Draft, Key, Record};
 
 use super::key;
 
 /// What goes into the store for a complete document.
 pub fn draft(entity: &EntitySchema, document: &Fields, expires: Option<Timestamp>) -> Draft {
-    let id = document.get("id").and_then(Value::as_str).unwrap_or_default();
     let body = serde_json::to_string(document).expect("documents are JSON");
-    let mut draft = Draft::new(key(entity.name(), id), body);
-    if let Some(Value::Array(tags)) = document.get("tags") {
-        draft.labels = tags.iter().filter_map(Value::as_str).map(|tag| (tag.to_owned(), String::new())).collect();
+    draft_of(entity.name(), entity.facts(document), body, expires, &key)
+}
+
+/// What goes into the store for a document of which all is known; `key` makes keys of kinds and ids.
+pub(super) fn draft_of(
+    entity: &str,
+    facts: Facts,
+    body: impl Into<Arc<str>>,
+    expires: Option<Timestamp>,
+    key: &dyn Fn(&str, &str) -> Key,
+) -> Draft {
+    let keys = |of: Vec<(&str, String)>| of.into_iter().map(|(kind, id)| key(kind, &id)).collect();
+    Draft {
+        key: key(entity, &facts.id),
+        body: body.into(),
+        labels: facts.tags.into_iter().map(|tag| (tag, String::new())).collect(),
+        unique: facts.unique,
+        parents: keys(facts.parents),
+        references: keys(facts.references),
+        expires,
     }
-    draft.unique = entity.unique_keys().filter_map(|fields| unique(document, &fields)).collect();
-    for foreign in entity.foreign_fields() {
-        let Some(id) = foreign_id(document, foreign.name) else { continue };
-        match foreign.on_delete {
-            OnDelete::Cascade => draft.parents.push(key(foreign.reference, id)),
-            OnDelete::Restrict => draft.references.push(key(foreign.reference, id)),
-            OnDelete::SetNull => {}
-        }
-    }
-    draft.expires = expires;
-    draft
 }
 
 /// The id that a field refers to.
 pub(super) fn foreign_id<'a>(document: &'a Fields, field: &str) -> Option<&'a str> {
     document.get(field)?.get("id")?.as_str()
-}
-
-/// The secondary key of these fields; none when there is nothing to be unique.
-fn unique(document: &Fields, fields: &[&str]) -> Option<(String, String)> {
-    match fields {
-        [field] => match document.get(*field)? {
-            Value::Null => None,
-            Value::String(text) => Some(((*field).to_owned(), text.clone())),
-            other => Some(((*field).to_owned(), other.to_string())),
-        },
-        fields => {
-            let values = fields.iter().map(|field| match document.get(*field) {
-                Some(Value::Object(key)) => key.get("id").cloned().unwrap_or_default(),
-                value => value.cloned().unwrap_or_default(),
-            });
-            Some((fields.join(","), Value::Array(values.collect()).to_string()))
-        }
-    }
 }
 
 /// The values of a secondary key's fields.

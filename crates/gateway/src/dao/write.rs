@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use gateway_model::declarative::Entity;
 use gateway_model::entity::EntitySchema;
 use gateway_model::error::{DaoError, Fields};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use store::{Content, Draft, Op, StoreError};
+use store::{Content, Draft, Key, Op, StoreError};
 
 use super::certificates::SniChange;
 use super::document::{self, draft, stored};
@@ -156,14 +157,13 @@ impl Dao {
         }
     }
 
-    /// Makes these, which are complete, all documents there are; also where single writes are refused. Returns once
-    /// they are in force.
+    /// Makes these all documents there are; also where single writes are refused. Returns once they are in force.
     ///
     /// # Errors
     /// They clash with each other, or refer to what is not among them.
-    pub async fn replace_all(&self, documents: Vec<(&EntitySchema, Fields)>) -> Result<store::Revision, DaoError> {
-        let collections: Vec<Arc<str>> = self.registry.entities().map(|entity| entity.name().into()).collect();
-        let drafts = self.drafts(&documents, &collections)?;
+    pub async fn replace_all(&self, entities: &[Entity]) -> Result<store::Revision, DaoError> {
+        let drafts = self.drafts(entities)?;
+        let collections = self.registry.entities().map(|entity| entity.name().into()).collect();
         let error = match self.store.commit(vec![Op::Replace(Content { collections, drafts })]).await {
             Ok(committed) => {
                 self.wait_for(committed.revision).await;
@@ -171,27 +171,26 @@ impl Dao {
             }
             Err(error) => error,
         };
-        let drafts = self.drafts(&documents, &[])?;
-        match drafts.iter().zip(&documents).find(|(draft, _)| is_about(&error, draft)) {
-            Some((_, (entity, document))) => Err(self.explain(entity, document, &[], error).await),
+        let drafts = self.drafts(entities)?;
+        match drafts.iter().zip(entities).find(|(draft, _)| is_about(&error, draft)) {
+            Some((_, entity)) => Err(self.explain(self.entity(entity.kind), &entity.document(), &[], error).await),
             None => Err(failed(error)),
         }
     }
 
-    /// What goes into the store; names of collections are those of `collections`, so that all share them.
-    fn drafts(&self, documents: &[(&EntitySchema, Fields)], collections: &[Arc<str>]) -> Result<Vec<Draft>, DaoError> {
-        let collections: HashMap<&str, &Arc<str>> = collections.iter().map(|name| (&**name, name)).collect();
-        let share = |key: &mut store::Key| {
-            if let Some(name) = collections.get(&*key.collection) {
-                key.collection = Arc::clone(name);
-            }
+    /// What goes into the store. All keys of a kind share its name.
+    pub(crate) fn drafts(&self, entities: &[Entity]) -> Result<Vec<Draft>, DaoError> {
+        let kinds: HashMap<&str, Arc<str>> =
+            self.registry.entities().map(|entity| (entity.name(), entity.name().into())).collect();
+        let scope: Arc<str> = Arc::default();
+        let key = |kind: &str, id: &str| match kinds.get(kind) {
+            Some(kind) => Key::new(Arc::clone(kind), Arc::clone(&scope), id.to_ascii_lowercase()),
+            None => key(kind, id),
         };
-        let drafts = documents.iter().map(|(entity, document)| {
-            let ttl = document.get("ttl").cloned().map_or(TtlValue::Unsaid, TtlValue::Given);
-            let mut draft = draft(entity, document, self.expiry(ttl)?);
-            share(&mut draft.key);
-            draft.parents.iter_mut().chain(&mut draft.references).for_each(share);
-            Ok(draft)
+        let drafts = entities.iter().map(|entity| {
+            let ttl = entity.facts.ttl.clone().map_or(TtlValue::Unsaid, TtlValue::Given);
+            let expires = self.expiry(ttl)?;
+            Ok(document::draft_of(entity.kind, entity.facts.clone(), Arc::clone(&entity.body), expires, &key))
         });
         drafts.collect()
     }
@@ -374,6 +373,6 @@ fn normalise_ids(entity: &EntitySchema, document: &mut Fields) {
 }
 
 /// The key of a document that is written.
-pub(super) fn key_in(entity: &str, document: &Fields) -> store::Key {
+pub(super) fn key_in(entity: &str, document: &Fields) -> Key {
     key(entity, document.get("id").and_then(Value::as_str).unwrap_or_default())
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use gateway_model::declarative::Options;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::request::{BadRequest, Request};
 use super::{Loader, Refusal};
@@ -56,7 +56,7 @@ impl Loader {
             Err(error) => return AdminAnswer::json(400, error.body()),
         };
         match Self::load(self, config, hash, options).await {
-            Ok(declared) => AdminAnswer::json(201, Value::Object(declared.into_answer())),
+            Ok(declared) => AdminAnswer::json_text(201, declared.answer()),
             Err(Refusal::Config(error)) => AdminAnswer::json(400, error.body()),
             Err(Refusal::Store(error)) => error.into(),
         }

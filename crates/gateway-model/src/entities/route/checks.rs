@@ -1,42 +1,40 @@
 //! Checks of routes in code.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::schema::EntityError;
 use crate::schema::value::{is_nonempty, quoted};
+use crate::schema::{Document, EntityError};
 use crate::types::check_escapes;
 
 /// What any route may match by, but for expressions.
 const MATCHERS: [&str; 7] = ["snis", "sources", "destinations", "methods", "hosts", "paths", "headers"];
 
-type Fields = Map<String, Value>;
-
 /// Routes that include https may match by `snis` as well as by what http has.
-pub(super) fn check_https(route: &Fields) -> Result<(), EntityError> {
+pub(super) fn check_https(route: &dyn Document) -> Result<(), EntityError> {
     https(route, &["methods", "hosts", "headers", "paths", "snis"])
 }
 
 /// As [`check_https`], where there are expressions.
-pub(super) fn check_https_or_expression(route: &Fields) -> Result<(), EntityError> {
+pub(super) fn check_https_or_expression(route: &dyn Document) -> Result<(), EntityError> {
     https(route, &["methods", "hosts", "headers", "paths", "snis", "expression"])
 }
 
-fn https(route: &Fields, names: &[&str]) -> Result<(), EntityError> {
+fn https(route: &dyn Document, names: &[&str]) -> Result<(), EntityError> {
     let has_https =
         route.get("protocols").and_then(Value::as_array).is_some_and(|set| set.iter().any(|each| each == "https"));
-    if !has_https || names.iter().any(|name| is_nonempty(route.get(*name))) {
+    if !has_https || names.iter().any(|name| is_nonempty(route.get(name))) {
         return Ok(());
     }
     Err(EntityError::message(format!("must set one of {} when 'protocols' is 'https'", quoted(names.iter().copied()))))
 }
 
 /// A route matches by an expression or by fields, not by both.
-pub(super) fn check_matchers(route: &Fields) -> Result<(), EntityError> {
+pub(super) fn check_matchers(route: &dyn Document) -> Result<(), EntityError> {
     let fail = |text: &str| Err(EntityError::message(format!("Router Expression failed validation: {text}")));
     let set = |name: &str| route.get(name).is_some_and(|value| !value.is_null());
     let nonzero = |name: &str| set(name) && route.get(name).and_then(Value::as_f64) != Some(0.0);
     let expression = set("expression");
-    let matchers = MATCHERS.iter().any(|name| is_nonempty(route.get(*name)));
+    let matchers = MATCHERS.iter().any(|name| is_nonempty(route.get(name)));
     if expression && matchers {
         return fail(
             "cannot set 'expression' with 'methods', 'hosts', 'paths', 'headers', 'snis', 'sources' or \
