@@ -281,7 +281,7 @@ impl Exchange {
     }
 
     /// An idle connection to `endpoint`, or a new one.
-    pub async fn connect(&mut self, endpoint: &Endpoint, timeout: Duration) -> Result<Connection, ForwardError> {
+    pub async fn connect(&mut self, endpoint: &Endpoint, timeout: Duration) -> Result<Box<Connection>, ForwardError> {
         upstream::connect(&self.worker, endpoint, timeout).await
     }
 

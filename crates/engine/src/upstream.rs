@@ -119,8 +119,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    fn new(channel: Channel, endpoint: &Endpoint, requests: u32, connecting: Option<(Instant, Instant)>) -> Self {
-        Self {
+    fn new(
+        channel: Channel,
+        endpoint: &Endpoint,
+        requests: u32,
+        connecting: Option<(Instant, Instant)>,
+    ) -> Box<Self> {
+        Box::new(Self {
             channel,
             endpoint: endpoint.clone(),
             requests,
@@ -129,6 +134,27 @@ impl Connection {
             streaming: false,
             upload_ended: false,
             connecting,
+        })
+    }
+
+    /// The next request begins.
+    fn begin(&mut self) {
+        if let Channel::H1(channel) = &mut self.channel {
+            channel.received = 0;
+            channel.sent = 0;
+        }
+        self.keep = false;
+        self.uploading = false;
+        self.streaming = false;
+        self.upload_ended = false;
+        self.connecting = None;
+    }
+
+    /// Whether an idle one can still be used.
+    fn is_quiet(&self) -> bool {
+        match &self.channel {
+            Channel::H1(channel) => channel.io.is_quiet(),
+            Channel::H2(_) => false,
         }
     }
 
@@ -154,11 +180,12 @@ pub(crate) async fn connect(
     worker: &Rc<Worker>,
     endpoint: &Endpoint,
     timeout: Duration,
-) -> Result<Connection, ForwardError> {
+) -> Result<Box<Connection>, ForwardError> {
     if !endpoint.0.http2
-        && let Some((io, requests)) = worker.pools.take(&endpoint.0.key)
+        && let Some(mut connection) = worker.pools.take(&endpoint.0.key)
     {
-        return Ok(Connection::new(Channel::H1(H1::new(io, worker)), endpoint, requests, None));
+        connection.begin();
+        return Ok(connection);
     }
     // Apart, as this is rare and its state large.
     let started = Instant::now();
@@ -169,7 +196,7 @@ pub(crate) async fn connect(
     }
 }
 
-async fn connect_new(worker: &Rc<Worker>, endpoint: &Endpoint, started: Instant) -> io::Result<Connection> {
+async fn connect_new(worker: &Rc<Worker>, endpoint: &Endpoint, started: Instant) -> io::Result<Box<Connection>> {
     if endpoint.0.http2
         && let Some(shared) = worker.pools.shared(&endpoint.0.key)
     {
@@ -216,14 +243,17 @@ async fn open_http2(worker: &Rc<Worker>, endpoint: &Endpoint, io: Io) -> io::Res
 }
 
 /// Puts the connection back after a response that was read to its end, if it may be used again.
-pub(crate) fn release(worker: &Worker, connection: Connection) {
-    let Connection { channel, endpoint, requests, keep, uploading, .. } = connection;
+pub(crate) fn release(worker: &Worker, mut connection: Box<Connection>) {
     // A connection of HTTP/2 is shared as long as it lives: there is nothing to put back.
-    if let Channel::H1(channel) = channel {
-        let clean = keep && !uploading && channel.is_ended() && channel.is_sent() && channel.input.is_empty();
-        let io = channel.into_io();
+    if let Channel::H1(channel) = &connection.channel {
+        let clean = connection.keep
+            && !connection.uploading
+            && channel.is_ended()
+            && channel.is_sent()
+            && channel.input.is_empty();
         if clean && !worker.is_draining() {
-            worker.pools.give(&endpoint.0.key, io, requests + 1);
+            connection.requests += 1;
+            worker.pools.give(connection);
         }
     }
 }

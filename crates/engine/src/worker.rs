@@ -355,7 +355,7 @@ pub struct Worker {
     index: usize,
     pub(crate) started: Instant,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) buffers: Buffers,
+    pub(crate) buffers: Rc<Buffers>,
     pub(crate) heads: Heads,
     pub(crate) pools: Pools,
     pub(crate) counters: Arc<WorkerCounters>,
@@ -392,7 +392,7 @@ impl Worker {
         Self {
             index,
             started: Instant::now(),
-            buffers: Buffers::default(),
+            buffers: Rc::default(),
             heads: Heads::default(),
             pools: Pools::new(settings.pool),
             head_ticks: ticks(settings.head_timeout),

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite as _;
 
 use super::BodyError;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Buffers};
 use crate::headers::Headers;
 use crate::http1::{BodyDecoder, Framing, Limits, write_chunk_end, write_chunk_head, write_last_chunk};
 use crate::io::Io;
@@ -46,7 +46,7 @@ pub(crate) struct H1 {
     /// Bytes of messages that came and went.
     pub(crate) received: u64,
     pub(crate) sent: u64,
-    worker: Rc<Worker>,
+    buffers: Rc<Buffers>,
 }
 
 /// How the outgoing body is framed.
@@ -74,25 +74,25 @@ impl H1 {
             expects: false,
             received: 0,
             sent: 0,
-            worker: Rc::clone(worker),
+            buffers: Rc::clone(&worker.buffers),
         }
     }
 
     /// The connection without what belongs to a message.
     pub(crate) fn into_io(self) -> Io {
-        self.worker.buffers.give(self.input);
-        self.worker.buffers.give_stage(self.out);
+        self.buffers.give(self.input);
+        self.buffers.give_stage(self.out);
         self.io
     }
 
     /// Reads more behind what was read; 0 is the end, or a buffer that is full.
     pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.worker.buffers.lend(&mut self.input);
+        self.buffers.lend(&mut self.input);
         let read = self.io.poll_fill(context, self.input.room());
         if let Poll::Ready(Ok(count @ 1..)) = read {
             self.input.filled(count);
         } else {
-            self.worker.buffers.reclaim(&mut self.input);
+            self.buffers.reclaim(&mut self.input);
         }
         read
     }
@@ -100,7 +100,7 @@ impl H1 {
     /// Where to put what is to be written.
     pub(crate) fn out(&mut self) -> &mut Vec<u8> {
         if self.out.capacity() == 0 {
-            self.out = self.worker.buffers.take_stage();
+            self.out = self.buffers.take_stage();
         }
         &mut self.out
     }
@@ -108,7 +108,7 @@ impl H1 {
     /// A head of `head` bytes has been read: what follows is its body.
     pub(crate) fn begin_body(&mut self, head: usize, framing: Framing, expects: bool, limits: &Limits) {
         self.input.consume(head);
-        self.worker.buffers.reclaim(&mut self.input);
+        self.buffers.reclaim(&mut self.input);
         self.received += head as u64;
         self.decoder = BodyDecoder::new(framing, limits);
         self.data = 0;
@@ -168,6 +168,7 @@ impl H1 {
             if self.data == 0 {
                 self.input.consume(self.tail);
                 self.tail = 0;
+                self.buffers.reclaim(&mut self.input);
             }
         }
         Poll::Ready(Ok(self.data > 0))
@@ -183,6 +184,7 @@ impl H1 {
         if self.data == 0 {
             self.input.consume(self.tail);
             self.tail = 0;
+            self.buffers.reclaim(&mut self.input);
         }
     }
 
@@ -289,7 +291,7 @@ impl H1 {
             self.written += count;
         }
         if self.out.capacity() > 0 {
-            self.worker.buffers.give_stage(std::mem::take(&mut self.out));
+            self.buffers.give_stage(std::mem::take(&mut self.out));
             self.written = 0;
         }
         Pin::new(&mut self.io).poll_flush(context)

@@ -22,7 +22,7 @@ impl Exchange {
     /// still goes up meanwhile. With a filter the body has no length in advance.
     pub async fn relay(
         &mut self,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         responded: Responded,
         filter: Option<&mut dyn BodyFilter>,
         timeouts: &Timeouts,
@@ -60,7 +60,7 @@ impl Exchange {
     /// Reads the body of a response to its end, up to `limit` bytes, and puts the connection back.
     pub async fn collect(
         &mut self,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         limit: usize,
         timeouts: &Timeouts,
     ) -> Result<Vec<u8>, ForwardError> {

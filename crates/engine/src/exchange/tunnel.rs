@@ -29,7 +29,7 @@ impl Exchange {
     /// `idle`, which counts as an orderly end.
     pub async fn tunnel(
         &mut self,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         responded: Responded,
         idle: Duration,
     ) -> Result<Tunnelled, ForwardError> {

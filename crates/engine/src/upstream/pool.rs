@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::SendRequest;
 
-use crate::io::Io;
+use super::Connection;
 
 /// How long and how many connections to upstreams are kept, for each worker.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +41,7 @@ pub(crate) struct Pools {
 
 #[derive(Debug)]
 struct Idle {
-    io: Io,
-    requests: u32,
+    connection: Box<Connection>,
     since: u64,
 }
 
@@ -51,25 +50,26 @@ impl Pools {
         Self { settings, idle: RefCell::default(), shared: RefCell::default(), count: Cell::new(0), now: Cell::new(0) }
     }
 
-    /// The connection used last that is still open, and how many requests it has carried.
-    pub(crate) fn take(&self, key: &PoolKey) -> Option<(Io, u32)> {
+    /// The connection used last that is still open.
+    pub(crate) fn take(&self, key: &PoolKey) -> Option<Box<Connection>> {
         let mut pools = self.idle.borrow_mut();
         let pool = pools.get_mut(key)?;
         while let Some(idle) = pool.pop() {
             self.count.set(self.count.get() - 1);
-            if idle.io.is_quiet() {
-                return Some((idle.io, idle.requests));
+            if idle.connection.is_quiet() {
+                return Some(idle.connection);
             }
         }
         None
     }
 
-    pub(crate) fn give(&self, key: &PoolKey, io: Io, requests: u32) {
-        if requests >= self.settings.max_requests || self.count.get() >= self.settings.max_idle {
+    pub(crate) fn give(&self, connection: Box<Connection>) {
+        if connection.requests >= self.settings.max_requests || self.count.get() >= self.settings.max_idle {
             return;
         }
         self.count.set(self.count.get() + 1);
-        self.idle.borrow_mut().entry(*key).or_default().push(Idle { io, requests, since: self.now.get() });
+        let key = connection.endpoint.0.key;
+        self.idle.borrow_mut().entry(key).or_default().push(Idle { connection, since: self.now.get() });
     }
 
     /// The connection of HTTP/2 for `key`.
