@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use gateway_proxy::pdk::{Context, Definition, Environment, Outcome, Phases, Plugin};
+use gateway_proxy::pdk::{Definition, Environment, Plugin};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::log::{self, Deliver, Queue, Settings};
+use crate::log::{Deliver, Queue, Settings, lines};
 pub(crate) use schema::schema;
 
 /// The most lines of a write.
@@ -42,7 +42,7 @@ impl Definition for FileLog {
         let node = &environment.node;
         let target = Target { path: node.prefix.join(config.path), reopen: config.reopen, open: Mutex::default() };
         let to = LogFile(Arc::new(target));
-        Ok(Arc::new(Compiled { queue: Queue::start(&node.tasks, "file-log", Settings::prompt(BATCH), to) }))
+        Ok(Arc::new(Queue::start(&node.tasks, "file-log", Settings::prompt(BATCH), to)))
     }
 }
 
@@ -50,21 +50,6 @@ impl Definition for FileLog {
 struct Config {
     path: String,
     reopen: bool,
-}
-
-#[derive(Debug)]
-struct Compiled {
-    queue: Queue,
-}
-
-impl Plugin for Compiled {
-    fn phases(&self) -> Phases {
-        Phases { log: true, ..Phases::default() }
-    }
-
-    fn log(&self, context: &Context, outcome: &Outcome<'_>) {
-        self.queue.push(log::record(context, outcome));
-    }
 }
 
 /// Where lines go.
@@ -79,11 +64,7 @@ struct Target {
 
 impl Deliver for LogFile {
     fn deliver<'a>(&'a self, batch: &'a [Bytes]) -> BoxFuture<'a, Result<(), String>> {
-        let mut lines = Vec::with_capacity(batch.iter().map(|line| line.len() + 1).sum());
-        for line in batch {
-            lines.extend_from_slice(line);
-            lines.push(b'\n');
-        }
+        let lines = lines(batch);
         let target = Arc::clone(&self.0);
         Box::pin(async move {
             let path = target.path.clone();

@@ -7,17 +7,16 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use gateway_proxy::pdk::{Context, Definition, Environment, Outcome, Phases, Plugin};
+use gateway_proxy::pdk::{Definition, Environment, Plugin};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::log::{self, Deliver, Queue, Settings};
+use crate::log::{Deliver, Queue, Settings, milliseconds};
 pub(crate) use schema::schema;
 
 /// Registers the plugin.
@@ -37,7 +36,7 @@ impl Definition for HttpLog {
         let config = Config::deserialize(config).map_err(|error| error.to_string())?;
         let settings = config.queue.clone();
         let receiver = Receiver::new(config)?;
-        Ok(Arc::new(Compiled { queue: Queue::start(&environment.node.tasks, "http-log", settings, receiver) }))
+        Ok(Arc::new(Queue::start(&environment.node.tasks, "http-log", settings, receiver)))
     }
 }
 
@@ -50,21 +49,6 @@ struct Config {
     keepalive: Option<f64>,
     headers: Option<BTreeMap<String, String>>,
     queue: Settings,
-}
-
-#[derive(Debug)]
-struct Compiled {
-    queue: Queue,
-}
-
-impl Plugin for Compiled {
-    fn phases(&self) -> Phases {
-        Phases { log: true, ..Phases::default() }
-    }
-
-    fn log(&self, context: &Context, outcome: &Outcome<'_>) {
-        self.queue.push(log::record(context, outcome));
-    }
 }
 
 /// The server.
@@ -81,8 +65,8 @@ impl Receiver {
     fn new(config: Config) -> Result<Self, String> {
         let url = Url::parse(&config.http_endpoint).map_err(|error| format!("http_endpoint: {error}"))?;
         let client = Client::builder()
-            .timeout(milliseconds(config.timeout.unwrap_or(10_000.0)))
-            .pool_idle_timeout(milliseconds(config.keepalive.unwrap_or(60_000.0)))
+            .timeout(milliseconds(config.timeout, 10_000.0))
+            .pool_idle_timeout(milliseconds(config.keepalive, 60_000.0))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .tls_danger_accept_invalid_certs(true)
@@ -148,8 +132,4 @@ fn reasons(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     text
-}
-
-fn milliseconds(time: f64) -> Duration {
-    Duration::from_secs_f64((time / 1000.0).clamp(0.001, 31_536_000.0))
 }

@@ -7,14 +7,13 @@ mod schema;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use engine::tls::client::{Configurations, Settings as TlsSettings, server_name};
-use gateway_proxy::pdk::{Context, Definition, Environment, Outcome, Phases, Plugin};
+use gateway_proxy::pdk::{Definition, Environment, Plugin};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::log::{self, Queue, Settings};
+use crate::log::{Queue, Settings, milliseconds};
 use connection::{Receiver, Tls};
 pub(crate) use schema::schema;
 
@@ -37,9 +36,6 @@ impl Definition for TcpLog {
     fn compile(&self, config: &Value, environment: &Environment) -> Result<Arc<dyn Plugin>, String> {
         let config = Config::deserialize(config).map_err(|error| error.to_string())?;
         let tls = config.tls.then(|| tls(&config)).transpose()?;
-        let milliseconds = |time: Option<f64>, default: f64| {
-            Duration::from_secs_f64((time.unwrap_or(default) / 1000.0).clamp(0.001, 31_536_000.0))
-        };
         let receiver = Receiver::new(
             config.host,
             config.port,
@@ -47,8 +43,7 @@ impl Definition for TcpLog {
             milliseconds(config.keepalive, 60_000.0),
             tls,
         );
-        let queue = Queue::start(&environment.node.tasks, "tcp-log", Settings::prompt(BATCH), receiver);
-        Ok(Arc::new(Compiled { queue }))
+        Ok(Arc::new(Queue::start(&environment.node.tasks, "tcp-log", Settings::prompt(BATCH), receiver)))
     }
 }
 
@@ -67,19 +62,4 @@ struct Config {
     keepalive: Option<f64>,
     tls: bool,
     tls_sni: Option<String>,
-}
-
-#[derive(Debug)]
-struct Compiled {
-    queue: Queue,
-}
-
-impl Plugin for Compiled {
-    fn phases(&self) -> Phases {
-        Phases { log: true, ..Phases::default() }
-    }
-
-    fn log(&self, context: &Context, outcome: &Outcome<'_>) {
-        self.queue.push(log::record(context, outcome));
-    }
 }

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use gateway_proxy::pdk::{Context, Definition, Environment, Outcome, Phases, Plugin};
+use gateway_proxy::pdk::{Definition, Environment, Plugin};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::{UdpSocket, lookup_host};
 
-use crate::log::{self, Deliver, Queue, Settings};
+use crate::log::{Deliver, Queue, Settings, milliseconds};
 pub(crate) use schema::schema;
 
 /// The most records that are sent with one look at the name.
@@ -38,14 +38,9 @@ impl Definition for UdpLog {
 
     fn compile(&self, config: &Value, environment: &Environment) -> Result<Arc<dyn Plugin>, String> {
         let config = Config::deserialize(config).map_err(|error| error.to_string())?;
-        let timeout = config.timeout.unwrap_or(10_000.0) / 1000.0;
-        let receiver = Receiver {
-            host: config.host,
-            port: config.port,
-            timeout: Duration::from_secs_f64(timeout.clamp(0.001, 31_536_000.0)),
-        };
-        let queue = Queue::start(&environment.node.tasks, "udp-log", Settings::prompt(BATCH), receiver);
-        Ok(Arc::new(Compiled { queue }))
+        let receiver =
+            Receiver { host: config.host, port: config.port, timeout: milliseconds(config.timeout, 10_000.0) };
+        Ok(Arc::new(Queue::start(&environment.node.tasks, "udp-log", Settings::prompt(BATCH), receiver)))
     }
 }
 
@@ -54,21 +49,6 @@ struct Config {
     host: String,
     port: u16,
     timeout: Option<f64>,
-}
-
-#[derive(Debug)]
-struct Compiled {
-    queue: Queue,
-}
-
-impl Plugin for Compiled {
-    fn phases(&self) -> Phases {
-        Phases { log: true, ..Phases::default() }
-    }
-
-    fn log(&self, context: &Context, outcome: &Outcome<'_>) {
-        self.queue.push(log::record(context, outcome));
-    }
 }
 
 struct Receiver {

@@ -5,7 +5,7 @@ use gateway_model::schema::{Element, Field, Schema};
 use gateway_model::types;
 use serde_json::json;
 
-use crate::log::custom_fields;
+use crate::log::{custom_fields, timeout};
 
 /// The plugin's part of the model.
 pub(crate) fn schema() -> PluginSchema {
@@ -31,9 +31,7 @@ fn config() -> Schema {
             .default_value("application/json")
             .one_of(["application/json", "application/json; charset=utf-8"])
             .description("Indicates the type of data sent. The only available option is `application/json`."),
-        Field::number("timeout")
-            .default_value(10_000)
-            .description("An optional timeout in milliseconds when sending data to the upstream server."),
+        timeout(),
         Field::number("keepalive").default_value(60_000).description(
             "An optional value in milliseconds that defines how long an idle connection will live before being \
              closed.",

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use crate::log::Deliver;
+use crate::log::{Deliver, lines};
 
 /// How long a used connection is looked at before it is used again.
 const LOOK: Duration = Duration::from_millis(1);
@@ -87,11 +87,7 @@ async fn write(stream: &mut dyn Stream, lines: &[u8]) -> io::Result<()> {
 
 impl Deliver for Receiver {
     fn deliver<'a>(&'a self, batch: &'a [Bytes]) -> BoxFuture<'a, Result<(), String>> {
-        let mut lines = Vec::with_capacity(batch.iter().map(|line| line.len() + 1).sum());
-        for line in batch {
-            lines.extend_from_slice(line);
-            lines.push(b'\n');
-        }
+        let lines = lines(batch);
         Box::pin(async move {
             let sent = tokio::time::timeout(self.timeout, self.send(&lines)).await;
             let sent = sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));

@@ -1,10 +1,10 @@
 //! What udp-log may be told.
 
 use gateway_model::registry::PluginSchema;
-use gateway_model::schema::{Field, Schema};
+use gateway_model::schema::Schema;
 use gateway_model::types;
 
-use crate::log::custom_fields;
+use crate::log::{custom_fields, timeout};
 
 /// The plugin's part of the model.
 pub(crate) fn schema() -> PluginSchema {
@@ -15,9 +15,7 @@ fn config() -> Schema {
     Schema::record([
         types::host("host").required().description("The IP address or host name to send data to."),
         types::port("port").required().description("The port to send data to on the upstream server."),
-        Field::number("timeout")
-            .default_value(10_000)
-            .description("An optional timeout in milliseconds when sending data to the upstream server."),
+        timeout(),
         custom_fields(),
     ])
 }
