@@ -30,12 +30,27 @@ pub(crate) struct Shared {
     clock: Arc<dyn Clock>,
     state: RwLock<State>,
     /// Sent to with the state's lock held, which is what makes snapshot and changes fit together.
-    commits: broadcast::Sender<Arc<Committed>>,
+    commits: broadcast::Sender<News>,
+    /// How much later than others this instance deletes what expires, so that not all try at once.
+    patience: Duration,
+}
+
+/// What watchers are told.
+#[derive(Clone, Debug)]
+enum News {
+    Commit(Arc<Committed>),
+    /// The state is another one, and nobody knows how it came about.
+    Replaced,
 }
 
 impl Shared {
     pub(crate) fn new(clock: Arc<dyn Clock>, state: State) -> Self {
-        Self { clock, state: RwLock::new(state), commits: broadcast::Sender::new(WATCH_CAPACITY) }
+        Self::patient(clock, state, Duration::ZERO)
+    }
+
+    /// As [`Self::new`], of one instance among several.
+    pub(crate) fn patient(clock: Arc<dyn Clock>, state: State, patience: Duration) -> Self {
+        Self { clock, state: RwLock::new(state), commits: broadcast::Sender::new(WATCH_CAPACITY), patience }
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Record>> {
@@ -64,8 +79,19 @@ impl Shared {
         state.apply(outcome);
         for commit in commits.into_iter().filter(|commit| !commit.changes.is_empty()) {
             // Having no watcher is not an error.
-            drop(self.commits.send(commit));
+            drop(self.commits.send(News::Commit(commit)));
         }
+    }
+
+    /// Shows another state. Watchers start over with a snapshot.
+    pub(crate) fn replace(&self, other: State) {
+        let before = {
+            let mut state = self.state.write();
+            drop(self.commits.send(News::Replaced));
+            std::mem::replace(&mut *state, other)
+        };
+        // Large, and nobody should wait for it to be taken apart.
+        drop(before);
     }
 
     /// A watcher of `backend`, whose state this is. It makes the back end delete what expires.
@@ -79,7 +105,7 @@ impl Shared {
         }))
     }
 
-    fn subscribe(&self) -> (Event, broadcast::Receiver<Arc<Committed>>) {
+    fn subscribe(&self) -> (Event, broadcast::Receiver<News>) {
         let state = self.state.read();
         let snapshot = Event::Snapshot { revision: state.revision(), records: state.all() };
         (snapshot, self.commits.subscribe())
@@ -88,7 +114,7 @@ impl Shared {
     /// How long until it is worth looking for expired records.
     fn until_expiry(&self) -> Option<Duration> {
         let next = self.state.read().next_expiry()?;
-        Some(until(self.clock.now(), next).clamp(Duration::from_millis(1), EXPIRY_TICK))
+        Some(until(self.clock.now(), next).clamp(Duration::from_millis(1), EXPIRY_TICK) + self.patience)
     }
 }
 
@@ -99,7 +125,7 @@ fn until(now: Timestamp, then: Timestamp) -> Duration {
 /// A watcher's position.
 struct Follower {
     first: Option<Event>,
-    commits: broadcast::Receiver<Arc<Committed>>,
+    commits: broadcast::Receiver<News>,
     shared: Weak<Shared>,
     backend: Weak<dyn Backend>,
     /// Whether the back end could not delete what had expired.
@@ -124,16 +150,21 @@ impl Follower {
                 },
             };
             match received {
-                Ok(commit) => return Some(Event::Changes(commit)),
+                Ok(News::Commit(commit)) => return Some(Event::Changes(commit)),
+                Ok(News::Replaced) => return self.start_over(),
                 Err(RecvError::Closed) => return None,
                 Err(RecvError::Lagged(missed)) => {
                     tracing::debug!(missed, "Watcher is behind, starting over with a snapshot");
-                    let (snapshot, commits) = self.shared.upgrade()?.subscribe();
-                    self.commits = commits;
-                    return Some(snapshot);
+                    return self.start_over();
                 }
             }
         }
+    }
+
+    fn start_over(&mut self) -> Option<Event> {
+        let (snapshot, commits) = self.shared.upgrade()?.subscribe();
+        self.commits = commits;
+        Some(snapshot)
     }
 
     async fn expire(&mut self) {

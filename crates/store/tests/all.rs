@@ -6,4 +6,5 @@ mod all {
     mod conformance;
     mod equivalence;
     mod kill;
+    mod server;
 }

@@ -32,3 +32,31 @@ mod sqlite {
         store::conformance_durable!(lab);
     }
 }
+
+mod postgres {
+    use std::sync::Arc;
+
+    use store::conformance::Lab;
+
+    use crate::all::server;
+
+    async fn lab() -> Lab {
+        let database = Arc::new(server::database().await);
+        Lab::new(move |clock| {
+            let database = database.clone();
+            async move {
+                let settings = server::settings(database.address());
+                store::postgres::open(settings, clock).await.expect("the database is prepared")
+            }
+        })
+        .await
+    }
+
+    store::conformance!(lab);
+
+    mod durable {
+        use super::lab;
+
+        store::conformance_durable!(lab);
+    }
+}
