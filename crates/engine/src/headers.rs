@@ -1,8 +1,6 @@
 //! Header fields as a flat list over one buffer of bytes: case, order and repetition stay as they arrived, and
 //! changing a field allocates only when the buffer grows.
 
-use std::ops::Range;
-
 /// Where a text stands in the buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Span {
@@ -57,8 +55,14 @@ impl Kind {
 ///
 /// Nearly all that are, are so to the letter, which a comparison of memory tells: names are best looked for in the
 /// spelling that is usual in HTTP/1.
+#[inline]
 pub(crate) fn is_same(a: &[u8], b: &[u8]) -> bool {
-    a == b || a.eq_ignore_ascii_case(b)
+    a == b || is_same_but_for_case(a, b)
+}
+
+#[inline(never)]
+fn is_same_but_for_case(a: &[u8], b: &[u8]) -> bool {
+    a.eq_ignore_ascii_case(b)
 }
 
 /// Names that are looked for together, see [`Headers::remove_any`].
@@ -107,6 +111,8 @@ pub struct Headers {
     fields: Vec<Field>,
     /// The kinds of all fields, and perhaps of some that were removed.
     kinds: u64,
+    /// The kinds that more than one field has, or had.
+    repeated: u64,
 }
 
 impl Headers {
@@ -120,6 +126,7 @@ impl Headers {
         self.bytes.clear();
         self.fields.clear();
         self.kinds = 0;
+        self.repeated = 0;
     }
 
     /// How many fields there are.
@@ -160,6 +167,12 @@ impl Headers {
         self.position(name).is_some()
     }
 
+    /// The fields that have one of these names, and perhaps some that have not.
+    pub(crate) fn perhaps(&self, names: &Names) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let perhaps = self.fields.iter().filter(|field| names.may_contain(field.kind));
+        perhaps.map(|field| (field.name.of(&self.bytes), field.value.of(&self.bytes)))
+    }
+
     /// The fields in order: name, value.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.fields.iter().map(|field| (field.name.of(&self.bytes), field.value.of(&self.bytes)))
@@ -189,8 +202,7 @@ impl Headers {
         self.bytes.extend_from_slice(b"\r\n");
         let end = u32::try_from(self.bytes.len()).expect("heads are limited far below 4 GiB");
         let (start, name, value) = (start as u32, name.len() as u32, value.len() as u32);
-        self.kinds |= kind.bit();
-        self.fields.push(Field {
+        self.push_field(Field {
             name: Span { start, len: name },
             value: Span { start: end - 2 - value, len: value },
             kind,
@@ -267,24 +279,23 @@ impl Headers {
         self.bytes.capacity() + self.fields.capacity() * size_of::<Field>()
     }
 
-    /// Adds the field whose `name` begins at `start` and whose value takes `value` of the block that [`Self::load`] is
-    /// given in the end; `line` if it stands there as it is written. Whether its name may be one of `names`.
+    /// Adds the field whose `name` begins at `start` of the block that [`Self::load`] is given in the end, and whose
+    /// value, `length` bytes, at `value`; `line` if it stands there as it is written.
     ///
     /// The block must be smaller than 4 GiB, and the list be cleared before the first.
     #[inline]
-    pub(crate) fn push_span(
-        &mut self,
-        (start, name): (usize, &[u8]),
-        value: Range<usize>,
-        line: bool,
-        names: &Names,
-    ) -> bool {
-        let kind = Kind::of(name);
-        let name = Span { start: start as u32, len: name.len() as u32 };
-        let value = Span { start: value.start as u32, len: (value.end - value.start) as u32 };
-        self.kinds |= kind.bit();
-        self.fields.push(Field { name, value, kind, line });
-        names.may_contain(kind)
+    pub(crate) fn push_span(&mut self, name: &[u8], start: usize, value: usize, length: usize, line: bool) {
+        let name_span = Span { start: start as u32, len: name.len() as u32 };
+        let value = Span { start: value as u32, len: length as u32 };
+        self.push_field(Field { name: name_span, value, kind: Kind::of(name), line });
+    }
+
+    #[inline]
+    fn push_field(&mut self, field: Field) {
+        let bit = field.kind.bit();
+        self.repeated |= self.kinds & bit;
+        self.kinds |= bit;
+        self.fields.push(field);
     }
 
     /// Takes `block` as the buffer of the fields added by [`Self::push_span`].
@@ -314,14 +325,35 @@ impl Headers {
     /// Removes every field `name` but the first.
     #[inline]
     pub fn keep_first(&mut self, name: &str) {
-        if let Some(first) = self.position(name) {
+        if self.may_repeat(name)
+            && let Some(first) = self.position(name)
+        {
             self.remove_behind(first, name.as_bytes());
+        }
+    }
+
+    /// Whether there may be several fields `name`: no is certain, and nearly free.
+    #[inline]
+    pub fn may_repeat(&self, name: &str) -> bool {
+        self.repeated & Kind::of(name.as_bytes()).bit() != 0
+    }
+
+    /// Lets `change` give the first field `name` another value, and removes the rest if it does.
+    #[inline]
+    pub fn change<T: AsRef<[u8]>>(&mut self, name: &str, change: impl FnOnce(&[u8]) -> Option<T>) {
+        if let Some(first) = self.position(name)
+            && let Some(value) = change(self.fields[first].value.of(&self.bytes))
+        {
+            self.set_at(first, name.as_bytes(), value.as_ref());
         }
     }
 
     /// Removes those of the same `name` as the field at `first` that follow it.
     fn remove_behind(&mut self, first: usize, name: &[u8]) {
         let kind = self.fields[first].kind;
+        if self.repeated & kind.bit() == 0 {
+            return;
+        }
         for at in (first + 1..self.fields.len()).rev() {
             let field = self.fields[at];
             if field.kind == kind && is_same(field.name.of(&self.bytes), name) {

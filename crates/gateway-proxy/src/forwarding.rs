@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use engine::forward::Outgoing;
 use engine::headers::{Headers, Names};
 use engine::http1::{write_field, write_length};
-use engine::message::{Method, Version};
+use engine::message::Method;
 use engine::peer::Peer;
 
 use crate::pdk::{Context, Trust};
@@ -28,7 +28,8 @@ pub(crate) fn has_doubled_field(headers: &Headers) -> bool {
         "If-Unmodified-Since",
     ];
     const NAMES: Names = Names::new(&ONCE);
-    headers.may_have(&NAMES) && ONCE.iter().any(|name| headers.get_all(name).nth(1).is_some())
+    headers.may_have(&NAMES)
+        && ONCE.iter().any(|name| headers.may_repeat(name) && headers.get_all(name).nth(1).is_some())
 }
 
 /// Removes what concerns only the upstream's connection. Framing is the engine's; an agreed upgrade stays.
@@ -43,6 +44,7 @@ pub(crate) fn strip_hop_by_hop_of_response(headers: &mut Headers, upgrade: bool)
 }
 
 /// All values of a field as one list.
+#[inline]
 pub(crate) fn list(headers: &Headers, name: &str) -> Vec<u8> {
     if !headers.contains(name) {
         return Vec::new();
@@ -101,9 +103,8 @@ impl Outgoing for Forwarded<'_> {
         let said = &without_named(&context.request.headers);
         if self.settings.headers.server_tokens {
             out.extend_from_slice(b"Via: ");
-            for part in hops(&list(said, "Via"), context.request.version, context.node.version) {
-                out.extend_from_slice(part);
-            }
+            write_earlier(said, "Via", out);
+            out.extend_from_slice(context.node.hop(context.request.version).as_bytes());
             out.extend_from_slice(b"\r\n");
         } else if said.contains("Via") {
             write_field("Via", list(said, "Via"), out);
@@ -133,9 +134,7 @@ impl Forwarded<'_> {
             value.filter(|value| !value.is_empty())
         };
         out.extend_from_slice(b"X-Forwarded-For: ");
-        if said.contains("X-Forwarded-For") {
-            out.extend_from_slice(&list(said, "X-Forwarded-For"));
-            out.extend_from_slice(b", ");
+        if write_earlier(said, "X-Forwarded-For", out) {
             out.extend_from_slice(self.peer.ip_text().as_bytes());
         } else {
             self.write_client(out);
@@ -178,6 +177,16 @@ impl Forwarded<'_> {
     }
 }
 
+/// Begins a list with what a field says already; whether it says anything.
+fn write_earlier(headers: &Headers, name: &str, out: &mut Vec<u8>) -> bool {
+    let earlier = list(headers, name);
+    if !earlier.is_empty() {
+        out.extend_from_slice(&earlier);
+        out.extend_from_slice(b", ");
+    }
+    !earlier.is_empty()
+}
+
 /// The fields without those that `Connection` names. A length stays whatever it says, as the body must remain framed,
 /// and so does `Host`.
 fn without_named(headers: &Headers) -> Cow<'_, Headers> {
@@ -199,20 +208,14 @@ fn without_named(headers: &Headers) -> Cow<'_, Headers> {
 }
 
 /// Adds this hop to `Via`.
-pub(crate) fn add_via(headers: &mut Headers, version: Version, product: &str) {
+pub(crate) fn add_via(headers: &mut Headers, hop: &str) {
     let earlier = list(headers, "Via");
-    headers.remove("Via");
-    headers.append_parts("Via", &hops(&earlier, version, product));
-}
-
-/// What to say in `Via`: the hops before this one, and this one.
-fn hops<'a>(earlier: &'a [u8], version: Version, product: &'a str) -> [&'a [u8]; 4] {
-    let own: &[u8] = match version {
-        Version::Http10 => b"1.0 kong/",
-        Version::Http11 => b"1.1 kong/",
-        Version::Http2 => b"2 kong/",
-    };
-    [earlier, if earlier.is_empty() { b"" } else { b", " }, own, product.as_bytes()]
+    if earlier.is_empty() {
+        headers.set("Via", hop);
+    } else {
+        headers.remove("Via");
+        headers.append_parts("Via", &[&earlier, b", ", hop.as_bytes()]);
+    }
 }
 
 #[cfg(test)]
@@ -253,8 +256,8 @@ mod tests {
     #[test]
     fn a_list_grows_at_its_end() {
         let mut headers = Headers::new();
-        add_via(&mut headers, Version::Http11, "1");
-        add_via(&mut headers, Version::Http2, "2");
+        add_via(&mut headers, "1.1 kong/1");
+        add_via(&mut headers, "2 kong/2");
         assert_eq!(headers.get("via"), Some(b"1.1 kong/1, 2 kong/2".as_slice()));
         assert_eq!(headers.len(), 1);
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::fields::{BadFields, LineEnds, parse_fields};
 use super::{BadBody, Framing, Limits};
-use crate::headers::{Headers, Names};
+use crate::headers::Headers;
 
 /// What to do with an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -249,8 +249,7 @@ impl Chunked {
         let room = self.limits.max_trailer_bytes.saturating_add(1).saturating_sub(before);
         self.raw_trailers.extend_from_slice(&input[..input.len().min(room)]);
         let limits = &self.limits;
-        let end =
-            parse_fields(&self.raw_trailers, LineEnds::CrLf, limits, &mut self.trailers, &Names::NONE, |_, _| {})?;
+        let end = parse_fields(&self.raw_trailers, LineEnds::CrLf, limits, &mut self.trailers)?;
         match end {
             Some(end) if end <= limits.max_trailer_bytes => {
                 self.trailers.retain(|name, _| may_be_trailer(name));

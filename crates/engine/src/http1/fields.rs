@@ -1,7 +1,5 @@
 //! Fields of heads and trailers, and what those say that decide on framing and connections.
 
-use std::ops::Range;
-
 use super::{BadBody, Limits, scan};
 use crate::headers::{Headers, Names, is_same};
 
@@ -23,40 +21,34 @@ pub(super) enum LineEnds {
 
 /// Reads the fields at the start of `block`, up to and with the empty line; `None` as long as that is missing.
 /// Returns how many bytes they take.
-///
-/// `seen` is called for each whose name is one of `notable`, and perhaps for some others.
 pub(super) fn parse_fields(
     block: &[u8],
     line_ends: LineEnds,
     limits: &Limits,
     headers: &mut Headers,
-    notable: &Names,
-    mut seen: impl FnMut(&[u8], Range<usize>),
 ) -> Result<Option<usize>, BadFields> {
     headers.clear();
     let mut rest = block;
     loop {
-        let Some(colon) = scan::token(rest) else { return Ok(None) };
-        let (name, after) = rest.split_at(colon);
-        if name.is_empty() {
+        if let [b'\r' | b'\n', ..] = rest {
             let Some(left) = behind_empty_line(rest, line_ends)? else { return Ok(None) };
             let length = block.len() - left.len();
             headers.load(&block[..length]);
             return Ok(Some(length));
         }
-        let (behind, mut as_written) = match after {
+        let Some(colon) = scan::token(rest) else { return Ok(None) };
+        let (name, after) = rest.split_at(colon);
+        let (behind, spaced) = match after {
+            [b':', ..] if name.is_empty() => return Err(BadFields::Name),
             [b':', b' ', behind @ ..] if !behind.first().is_some_and(is_blank) => (behind, true),
             [b':', behind @ ..] => (without_first_blanks(behind), false),
             _ => return Err(BadFields::Name),
         };
         let Some(length) = scan::value(behind) else { return Ok(None) };
         let (value, after) = behind.split_at(length);
-        let next = match after {
-            [b'\r', b'\n', next @ ..] => next,
-            [b'\n', next @ ..] if line_ends == LineEnds::CrLfOrLf => {
-                as_written = false;
-                next
-            }
+        let (next, as_written) = match after {
+            [b'\r', b'\n', next @ ..] => (next, spaced),
+            [b'\n', next @ ..] if line_ends == LineEnds::CrLfOrLf => (next, false),
             [b'\r'] => return Ok(None),
             [b'\n', ..] => return Err(BadFields::LineEnd),
             _ => return Err(BadFields::Value),
@@ -64,18 +56,11 @@ pub(super) fn parse_fields(
         if rest.len() - next.len() > limits.max_field_line || headers.len() == limits.max_headers {
             return Err(BadFields::TooLarge);
         }
-        let value = match value {
-            [.., b' ' | b'\t'] => {
-                as_written = false;
-                without_last_blanks(value)
-            }
-            _ => value,
+        let (length, as_written) = match value {
+            [.., b' ' | b'\t'] => (without_last_blanks(value), false),
+            _ => (length, as_written),
         };
-        let start = block.len() - behind.len();
-        let place = start..start + value.len();
-        if headers.push_span((block.len() - rest.len(), name), place.clone(), as_written, notable) {
-            seen(name, place);
-        }
+        headers.push_span(name, block.len() - rest.len(), block.len() - behind.len(), length, as_written);
         rest = next;
     }
 }
@@ -84,7 +69,7 @@ pub(super) fn parse_fields(
 pub(crate) fn read_fields(block: &[u8]) -> Result<Headers, BadBody> {
     let limits = Limits { max_field_line: usize::MAX, max_headers: usize::MAX, ..Limits::default() };
     let mut headers = Headers::new();
-    parse_fields(block, LineEnds::CrLf, &limits, &mut headers, &Names::NONE, |_, _| {})?.ok_or(BadBody::Truncated)?;
+    parse_fields(block, LineEnds::CrLf, &limits, &mut headers)?.ok_or(BadBody::Truncated)?;
     Ok(headers)
 }
 
@@ -94,8 +79,7 @@ fn behind_empty_line(line: &[u8], line_ends: LineEnds) -> Result<Option<&[u8]>, 
         [b'\r'] => Ok(None),
         [b'\r', b'\n', behind @ ..] => Ok(Some(behind)),
         [b'\n', behind @ ..] if line_ends == LineEnds::CrLfOrLf => Ok(Some(behind)),
-        [b'\r' | b'\n', ..] => Err(BadFields::LineEnd),
-        _ => Err(BadFields::Name),
+        _ => Err(BadFields::LineEnd),
     }
 }
 
@@ -103,10 +87,10 @@ fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
+/// How long a value is without the white space at its end.
 #[cold]
-fn without_last_blanks(value: &[u8]) -> &[u8] {
-    let length = value.iter().rposition(|byte| !is_blank(byte)).map_or(0, |last| last + 1);
-    &value[..length]
+fn without_last_blanks(value: &[u8]) -> usize {
+    value.iter().rposition(|byte| !is_blank(byte)).map_or(0, |last| last + 1)
 }
 
 #[cold]
@@ -115,16 +99,12 @@ fn without_first_blanks(bytes: &[u8]) -> &[u8] {
     &bytes[count..]
 }
 
-/// The fields that [`Noted`] takes note of.
-pub(super) const NOTABLE: Names =
-    Names::new(&["host", "expect", "upgrade", "connection", "content-length", "transfer-encoding"]);
-
 /// What a head's fields say about framing and the connection.
 #[derive(Debug, Default)]
-pub(super) struct Noted {
-    pub(super) hosts: Occurrence,
-    pub(super) lengths: Occurrence,
-    pub(super) codings: Occurrence,
+pub(super) struct Noted<'a> {
+    pub(super) hosts: Occurrence<'a>,
+    pub(super) lengths: Occurrence<'a>,
+    pub(super) codings: Occurrence<'a>,
     pub(super) close: bool,
     pub(super) keep_alive: bool,
     connection_upgrade: bool,
@@ -132,15 +112,15 @@ pub(super) struct Noted {
     pub(super) expect_continue: bool,
 }
 
-/// How often a field occurs, and its first value's place.
+/// How often a field occurs, and its first value.
 #[derive(Debug, Default)]
-pub(super) struct Occurrence {
+pub(super) struct Occurrence<'a> {
     pub(super) count: usize,
-    pub(super) first: Range<usize>,
+    pub(super) first: &'a [u8],
 }
 
-impl Occurrence {
-    fn add(&mut self, value: Range<usize>) {
+impl<'a> Occurrence<'a> {
+    fn add(&mut self, value: &'a [u8]) {
         if self.count == 0 {
             self.first = value;
         }
@@ -148,20 +128,24 @@ impl Occurrence {
     }
 }
 
-impl Noted {
-    /// Takes note of the field `name` of `block`.
-    pub(super) fn note(&mut self, block: &[u8], name: &[u8], value: Range<usize>) {
-        match name.len() {
-            4 if is_same(name, b"Host") => self.hosts.add(value),
-            6 if is_same(name, b"Expect") => {
-                self.expect_continue |= block[value].eq_ignore_ascii_case(b"100-continue");
+impl<'a> Noted<'a> {
+    #[inline]
+    pub(super) fn of(headers: &'a Headers) -> Self {
+        const NOTABLE: Names =
+            Names::new(&["Host", "Expect", "Upgrade", "Connection", "Content-Length", "Transfer-Encoding"]);
+        let mut noted = Self::default();
+        for (name, value) in headers.perhaps(&NOTABLE) {
+            match name.len() {
+                4 if is_same(name, b"Host") => noted.hosts.add(value),
+                6 if is_same(name, b"Expect") => noted.expect_continue |= value.eq_ignore_ascii_case(b"100-continue"),
+                7 if is_same(name, b"Upgrade") => noted.upgrade |= !value.is_empty(),
+                10 if is_same(name, b"Connection") => noted.note_connection(value),
+                14 if is_same(name, b"Content-Length") => noted.lengths.add(value),
+                17 if is_same(name, b"Transfer-Encoding") => noted.codings.add(value),
+                _ => {}
             }
-            7 if is_same(name, b"Upgrade") => self.upgrade |= !value.is_empty(),
-            10 if is_same(name, b"Connection") => self.note_connection(&block[value]),
-            14 if is_same(name, b"Content-Length") => self.lengths.add(value),
-            17 if is_same(name, b"Transfer-Encoding") => self.codings.add(value),
-            _ => {}
         }
+        noted
     }
 
     /// Whether a change of protocol is asked for, or announced, in both places where it has to be.
@@ -189,9 +173,9 @@ impl Noted {
 
 /// A `Content-Length`: digits only, below 2^63.
 pub(super) fn content_length(value: &[u8]) -> Option<u64> {
-    if value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
+    if !(1..=19).contains(&value.len()) {
         return None;
     }
-    let length = value.iter().fold(0_u64, |length, digit| length * 10 + u64::from(digit - b'0'));
-    (length <= i64::MAX as u64).then_some(length)
+    let add = |length: u64, digit: &u8| digit.is_ascii_digit().then(|| length * 10 + u64::from(digit - b'0'));
+    value.iter().try_fold(0, add).filter(|length| *length <= i64::MAX as u64)
 }

@@ -1,6 +1,6 @@
 //! Heads of requests.
 
-use super::fields::{BadFields, LineEnds, NOTABLE, Noted, content_length, parse_fields};
+use super::fields::{BadFields, LineEnds, Noted, content_length, parse_fields};
 use super::target::{Target, is_host, parse_target, path_length};
 use super::{BadRequest, Framing, Limits};
 use crate::message::{Method, RequestHead, Version};
@@ -45,16 +45,16 @@ fn parse(buf: &[u8], limits: &Limits, head: &mut RequestHead) -> Result<Option<P
         },
     };
     let block = &buf[fields_start..];
-    let mut noted = Noted::default();
-    let Some(end) = parse_fields(block, LineEnds::CrLf, limits, &mut head.headers, &NOTABLE, |name, value| {
-        noted.note(block, name, value);
-    })?
-    else {
-        return Ok(None);
+    let Some(end) = parse_fields(block, LineEnds::CrLf, limits, &mut head.headers)? else { return Ok(None) };
+    let noted = Noted::of(&head.headers);
+    check_host(&noted, head.version)?;
+    let parsed = ParsedRequest {
+        consumed: fields_start + end,
+        framing: framing(&noted, head.version)?,
+        keep_alive: !noted.close && (head.version == Version::Http11 || noted.keep_alive),
+        upgrade: noted.upgrade() && head.version == Version::Http11,
+        expect_continue: noted.expect_continue && head.version == Version::Http11,
     };
-
-    check_host(&noted, block, head.version)?;
-    let framing = framing(&noted, block, head.version)?;
     head.target.clear();
     match target {
         Target::Plain(target) => head.target.extend_from_slice(target),
@@ -66,13 +66,7 @@ fn parse(buf: &[u8], limits: &Limits, head: &mut RequestHead) -> Result<Option<P
             head.headers.set("Host", authority);
         }
     }
-    Ok(Some(ParsedRequest {
-        consumed: fields_start + end,
-        framing,
-        keep_alive: !noted.close && (head.version == Version::Http11 || noted.keep_alive),
-        upgrade: noted.upgrade() && head.version == Version::Http11,
-        expect_continue: noted.expect_continue && head.version == Version::Http11,
-    }))
+    Ok(Some(parsed))
 }
 
 /// Reads the line that nearly every request begins with, `GET /path HTTP/1.1`, in one pass; `None` if it is another,
@@ -154,17 +148,17 @@ fn parse_version(version: &[u8]) -> Result<Version, BadRequest> {
     }
 }
 
-fn check_host(noted: &Noted, block: &[u8], version: Version) -> Result<(), BadRequest> {
+fn check_host(noted: &Noted<'_>, version: Version) -> Result<(), BadRequest> {
     match noted.hosts.count {
         0 if version == Version::Http11 => Err(BadRequest::MissingHost),
         0 => Ok(()),
-        1 if is_host(&block[noted.hosts.first.clone()]) => Ok(()),
+        1 if is_host(noted.hosts.first) => Ok(()),
         1 => Err(BadRequest::Host),
         _ => Err(BadRequest::SeveralHosts),
     }
 }
 
-fn framing(noted: &Noted, block: &[u8], version: Version) -> Result<Framing, BadRequest> {
+fn framing(noted: &Noted<'_>, version: Version) -> Result<Framing, BadRequest> {
     if noted.codings.count > 0 {
         if noted.lengths.count > 0 {
             return Err(BadRequest::LengthAndTransferEncoding);
@@ -175,11 +169,11 @@ fn framing(noted: &Noted, block: &[u8], version: Version) -> Result<Framing, Bad
         if noted.codings.count > 1 {
             return Err(BadRequest::TransferEncoding);
         }
-        return transfer_coding(&block[noted.codings.first.clone()]);
+        return transfer_coding(noted.codings.first);
     }
     match noted.lengths.count {
         0 => Ok(Framing::None),
-        1 => content_length(&block[noted.lengths.first.clone()]).map(Framing::Length).ok_or(BadRequest::ContentLength),
+        1 => content_length(noted.lengths.first).map(Framing::Length).ok_or(BadRequest::ContentLength),
         _ => Err(BadRequest::SeveralContentLengths),
     }
 }

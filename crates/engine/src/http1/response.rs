@@ -1,6 +1,6 @@
 //! Heads of responses.
 
-use super::fields::{BadFields, LineEnds, NOTABLE, Noted, content_length, parse_fields};
+use super::fields::{BadFields, LineEnds, Noted, content_length, parse_fields};
 use super::{BadResponse, Framing, Limits, reason};
 use crate::message::{Method, ResponseHead, Version};
 
@@ -50,14 +50,9 @@ fn parse(
             None => return Ok(None),
         },
     };
-    let mut noted = Noted::default();
-    let Some(end) = parse_fields(block, LineEnds::CrLfOrLf, limits, &mut head.headers, &NOTABLE, |name, value| {
-        noted.note(block, name, value);
-    })?
-    else {
-        return Ok(None);
-    };
-    let declared = declared_framing(&noted, block, head.version)?;
+    let Some(end) = parse_fields(block, LineEnds::CrLfOrLf, limits, &mut head.headers)? else { return Ok(None) };
+    let noted = Noted::of(&head.headers);
+    let declared = declared_framing(&noted, head.version)?;
     let framing = framing(declared, method, head.status);
     Ok(Some(ParsedResponse {
         consumed: buf.len() - block.len() + end,
@@ -116,17 +111,16 @@ fn parse_line(line: &[u8], head: &mut ResponseHead) -> Result<(), BadResponse> {
 }
 
 /// What the fields say of a body, if they say anything.
-fn declared_framing(noted: &Noted, block: &[u8], version: Version) -> Result<Option<Framing>, BadResponse> {
+fn declared_framing(noted: &Noted<'_>, version: Version) -> Result<Option<Framing>, BadResponse> {
     match (noted.codings.count, noted.lengths.count) {
         (0, 0) => Ok(None),
-        (0, 1) => match content_length(&block[noted.lengths.first.clone()]) {
+        (0, 1) => match content_length(noted.lengths.first) {
             Some(length) => Ok(Some(Framing::Length(length))),
             None => Err(BadResponse::ContentLength),
         },
         (0, _) => Err(BadResponse::SeveralContentLengths),
         (1, 0) if version == Version::Http11 => {
-            let coding = &block[noted.codings.first.clone()];
-            if coding.eq_ignore_ascii_case(b"chunked") {
+            if noted.codings.first.eq_ignore_ascii_case(b"chunked") {
                 Ok(Some(Framing::Chunked))
             } else {
                 Err(BadResponse::TransferEncoding)

@@ -66,7 +66,7 @@ pub(super) fn sign(head: &mut ResponseHead, config: &Config, context: &Context, 
         _ => {}
     }
     if (kept || trail.sent.is_some()) && added.server_tokens {
-        forwarding::add_via(&mut head.headers, head.version, config.node.version);
+        forwarding::add_via(&mut head.headers, config.node.hop(head.version));
     }
     let server = if kept { head.headers.get("Server").map(<[u8]>::to_vec) } else { None };
     sign_always(head, config, context.id);
@@ -88,10 +88,10 @@ pub(super) fn name_charset(headers: &mut Headers) {
         ("application/javascript", "application/javascript; charset=UTF-8"),
         ("application/rss+xml", "application/rss+xml; charset=UTF-8"),
     ];
-    let Some(kind) = headers.get("Content-Type") else { return };
-    if let Some((_, named)) = TEXT.iter().find(|(text, _)| text.as_bytes() == kind) {
-        headers.set("Content-Type", named);
-    }
+    headers.change("Content-Type", |kind| {
+        let (_, named) = TEXT.iter().find(|(text, _)| text.as_bytes() == kind)?;
+        Some(*named)
+    });
 }
 
 /// Tells which route and service a request met.

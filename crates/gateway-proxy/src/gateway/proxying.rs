@@ -313,7 +313,7 @@ fn sign_proxied(head: &mut ResponseHead, config: &Config, context: &Context, tra
     let headers = &mut head.headers;
     let mut digits = itoa::Buffer::new();
     if added.server_tokens {
-        forwarding::add_via(headers, head.version, config.node.version);
+        forwarding::add_via(headers, config.node.hop(head.version));
         if !headers.contains("Server") {
             headers.append_parts("Server", &[b"kong/", config.node.version.as_bytes()]);
         }

@@ -200,11 +200,11 @@ pub struct RequestId([u8; 32]);
 impl RequestId {
     /// The digits of this number.
     pub fn new(number: u128) -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut digits = [0; 32];
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
+        let halves = [(number >> 64) as u64, number as u64];
+        for (digits, half) in digits.chunks_exact_mut(16).zip(halves) {
+            digits[..8].copy_from_slice(&eight_digits((half >> 32) as u32));
+            digits[8..].copy_from_slice(&eight_digits(half as u32));
         }
         Self(digits)
     }
@@ -213,6 +213,18 @@ impl RequestId {
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("made of ASCII digits")
     }
+}
+
+/// The hexadecimal digits of a number, all of them at once.
+fn eight_digits(number: u32) -> [u8; 8] {
+    // Each half byte into a byte of its own.
+    let halves = u64::from(number);
+    let halves = (halves | halves << 16) & 0x0000_ffff_0000_ffff;
+    let halves = (halves | halves << 8) & 0x00ff_00ff_00ff_00ff;
+    let halves = (halves | halves << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // A one for each that is above 9: a letter.
+    let letters = (halves + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (halves + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
 }
 
 /// Whether a peer is among the trusted proxies.
@@ -293,4 +305,16 @@ pub enum BodyError {
     /// The client went away or broke the protocol.
     #[error("the request body could not be read")]
     Broken(#[source] std::io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_hexadecimal_numbers() {
+        for number in [0, 0x9abc_def0_1234_5678_0fa9_5a6b_cdef_0001, u128::MAX] {
+            assert_eq!(RequestId::new(number).as_str(), format!("{number:032x}"));
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use base::Clock;
+use engine::message::Version;
 use parking_lot::Mutex;
 use runtime::tasks::Tasks;
 
@@ -23,6 +24,8 @@ pub struct Node {
     pub clock: Arc<dyn Clock>,
     /// Tasks on the main runtime (not on workers), for queues and timers.
     pub tasks: Tasks,
+    /// What it says of itself in `Via`, by the version of the message.
+    hops: [Box<str>; 3],
     shared: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -43,8 +46,18 @@ impl Node {
             prefix: prefix.into(),
             clock,
             tasks,
+            hops: ["1.0", "1.1", "2"].map(|protocol| format!("{protocol} kong/{version}").into()),
             shared: Mutex::default(),
         }
+    }
+
+    /// What to say in `Via` of a message that came in this version: `1.1 kong/3.9.3`.
+    pub(crate) fn hop(&self, version: Version) -> &str {
+        &self.hops[match version {
+            Version::Http10 => 0,
+            Version::Http11 => 1,
+            Version::Http2 => 2,
+        }]
     }
 
     /// The node's only value of this type, made when first asked for. It outlives changes of configuration:

@@ -215,7 +215,7 @@ proptest! {
         let theirs = httparse::parse_headers(&block, &mut theirs);
         let mut headers = Headers::new();
         let limits = Limits::default();
-        let ours = fields::parse_fields(&block, LineEnds::CrLfOrLf, &limits, &mut headers, &fields::NOTABLE, |_, _| {});
+        let ours = fields::parse_fields(&block, LineEnds::CrLfOrLf, &limits, &mut headers);
         match (ours, theirs) {
             (Ok(Some(end)), Ok(httparse::Status::Complete((their_end, fields)))) => {
                 prop_assert_eq!(end, their_end);
