@@ -14,6 +14,7 @@ mod insights;
 mod inspect;
 mod overview;
 mod paging;
+mod proxy_view;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::admin_access::AdminAuthority;
 use crate::config::Config;
 use crate::insight_api::LiveInsights;
 use crate::resources::Resources;
@@ -52,6 +54,7 @@ struct Shared {
     resources: Resources,
     tokens: Tokens,
     live: Arc<dyn LiveInsights>,
+    admin: Arc<AdminAuthority>,
     clock: Arc<dyn Clock>,
     identity: Identity,
     cors: cors::Cors,
@@ -75,11 +78,12 @@ impl Api {
         resources: Resources,
         tokens: Tokens,
         live: Arc<dyn LiveInsights>,
+        admin: Arc<AdminAuthority>,
         clock: Arc<dyn Clock>,
         identity: Identity,
     ) -> Self {
         let cors = cors::Cors::new(&config.api.cors_allowed_domains);
-        Self(Arc::new(Shared { config, resources, tokens, live, clock, identity, cors }))
+        Self(Arc::new(Shared { config, resources, tokens, live, admin, clock, identity, cors }))
     }
 
     fn config(&self) -> &Config {
@@ -96,6 +100,10 @@ impl Api {
 
     fn live(&self) -> &dyn LiveInsights {
         &*self.0.live
+    }
+
+    fn admin(&self) -> &AdminAuthority {
+        &self.0.admin
     }
 
     fn now(&self) -> jiff::Timestamp {
@@ -163,6 +171,7 @@ async fn answer(api: &Api, parts: &Parts, body: Body) -> Result<Response, ApiErr
         _ if !matches!(parts.method, Method::GET | Method::HEAD) => {
             Err(ApiError::method("GET, HEAD", "This path can only be read"))
         }
+        Route::ProxyView { mesh, name, view } => proxy_view::get(api, &caller, mesh, name, *view, parts).await,
         _ => read(api, &caller, parts, &route).await,
     }
 }
@@ -186,7 +195,7 @@ async fn read(api: &Api, caller: &Caller, parts: &Parts, route: &Route) -> Resul
         Route::MatchedPolicies { mesh, name } => inspect::policies_of(api, mesh, name).await?,
         Route::Rules { mesh, name } => inspect::rules_of(api, mesh, name).await?,
         Route::MatchedDataplanes { kind, mesh, name } => inspect::dataplanes_of(api, kind, mesh, name).await?,
-        Route::Item { .. } | Route::Token(_) => unreachable!("answered before"),
+        Route::Item { .. } | Route::Token(_) | Route::ProxyView { .. } => unreachable!("answered before"),
     };
     Ok(json_response(StatusCode::OK, &value))
 }

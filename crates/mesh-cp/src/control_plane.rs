@@ -9,8 +9,8 @@ use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use base::Clock;
-use pki::PkiError;
 use pki::tls::{self, Alpn, ClientAuth, Identity};
+use pki::{CertificateInfo, PkiError};
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::metrics::Metrics;
 use runtime::serve::{BindError, Listener, Options, PeerAddr, PeerCertificates, serve_either, serve_http, serve_https};
@@ -20,9 +20,11 @@ use store::{SchemaMismatch, Store, StoreError};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::admin_access::AdminAuthority;
 use crate::api::{self, Api, Peer};
 use crate::config::{Config, DpAuthn, StoreConfig, TlsFiles};
 use crate::dp_server::{self, DpServer};
+use crate::identity::{self, Authority, AuthorityError};
 use crate::index::Index;
 use crate::insight_api::LiveInsights;
 use crate::insights::Insights;
@@ -30,7 +32,7 @@ use crate::instances::{self, Instances};
 use crate::resources::{ResourceError, Resources, Settings};
 use crate::server_identity::{self, IdentityError};
 use crate::tokens::Tokens;
-use crate::{defaults, diagnostics, identity};
+use crate::{defaults, diagnostics};
 
 /// How long a control plane that starts waits for its database, and how long between attempts.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
@@ -65,6 +67,9 @@ pub enum StartError {
     /// A port cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// What control planes have in common cannot be had.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// A certificate cannot be had.
     #[error("no certificate for the servers")]
     Identity(#[from] IdentityError),
@@ -175,15 +180,19 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, tasks: &Tasks) -> Resu
         Arc::clone(&clock),
         config.subscription_limit,
     ));
-    let index = Index::start(resources.clone(), Arc::clone(&clock), Arc::clone(&insights), tasks.shutdown())
+    let admin_ca = identity::authority(&resources, Authority::EnvoyAdmin, &*clock).await?;
+    let admin = Arc::new(AdminAuthority::new(admin_ca, clock.now())?);
+    let (shown, shutdown) = (Some(Arc::clone(&admin)), tasks.shutdown());
+    let index = Index::start(resources.clone(), Arc::clone(&clock), Arc::clone(&insights), shown, shutdown)
         .map_err(|source| StartError::Io { what: "the index cannot be started".to_owned(), source })?;
-    let server_identity = own_identity(&config, &*clock)?;
-    let dp_identity = match &config.dp_server.tls {
-        Some(files) => read(files)?,
-        None => server_identity.clone(),
-    };
+    let (server_identity, mut authority) = own_identity(&config, &resources, &*clock).await?;
+    let mut dp_identity = server_identity.clone();
+    if let Some(files) = &config.dp_server.tls {
+        dp_identity = read(files)?;
+        authority.clone_from(&dp_identity.cert_pem);
+    }
     let dp_server = DpServer::new(
-        dp_settings(&config, &dp_identity),
+        dp_settings(&config, &dp_identity, authority),
         resources.clone(),
         index,
         Arc::clone(&insights),
@@ -191,7 +200,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, tasks: &Tasks) -> Resu
         Arc::clone(&clock),
         tasks.clone(),
     );
-    let api = Api::new(Arc::clone(&config), resources, tokens, Arc::clone(&insights) as _, clock, identity);
+    let api = Api::new(Arc::clone(&config), resources, tokens, Arc::clone(&insights) as _, admin, clock, identity);
     let tls = Tls::new(&config, &server_identity, &dp_identity)?;
     let metrics = Metrics::new();
     metrics.register_process();
@@ -212,19 +221,34 @@ impl LiveInsights for Insights {
     }
 }
 
-/// The servers' certificate: the operator's, or one kept in the work directory. With everything in memory
-/// the work directory may be out of reach; then it lasts as long as the rest.
-fn own_identity(config: &Config, clock: &dyn Clock) -> Result<Identity, StartError> {
+/// The servers' certificate and the authority (PEM) to verify it with. It is the operator's; or issued by an authority
+/// that all control planes on one database have in common, so that proxies can go from one to another; or one kept in
+/// the work directory. With everything in memory that may be out of reach; then it lasts as long as the rest.
+async fn own_identity(
+    config: &Config,
+    resources: &Resources,
+    clock: &dyn Clock,
+) -> Result<(Identity, String), StartError> {
+    let own = |identity: Identity| {
+        let authority = identity.cert_pem.clone();
+        (identity, authority)
+    };
     if let Some(files) = &config.tls {
-        return read(files);
+        return read(files).map(own);
     }
-    let hosts = [config.advertised_hostname.clone()];
+    let mut hosts = vec![config.advertised_hostname.clone()];
+    hosts.extend(config.bootstrap.xds_host.clone());
+    if let StoreConfig::Postgres(_) = config.store {
+        let ca = identity::authority(resources, Authority::Servers, clock).await?;
+        let identity = server_identity::issue(&ca, &config.work_dir, &hosts, clock)?;
+        return Ok((identity, ca.cert_pem().to_owned()));
+    }
     match server_identity::keep(&config.work_dir, &hosts, clock) {
         Err(error) if matches!(config.store, StoreConfig::Memory) => {
             warn!(error = %base::report(&error), "The servers' certificate lasts for this run only");
-            Ok(server_identity::make(&hosts, clock)?)
+            Ok(own(server_identity::make(&hosts, clock)?))
         }
-        other => Ok(other?),
+        other => Ok(own(other?)),
     }
 }
 
@@ -232,7 +256,7 @@ fn read(files: &TlsFiles) -> Result<Identity, StartError> {
     Ok(server_identity::read(&files.cert, &files.key)?)
 }
 
-fn dp_settings(config: &Config, identity: &Identity) -> dp_server::Settings {
+fn dp_settings(config: &Config, identity: &Identity, authority: String) -> dp_server::Settings {
     let bootstrap = &config.bootstrap;
     dp_server::Settings {
         authenticate: config.dp_server.authn == DpAuthn::DpToken,
@@ -240,7 +264,8 @@ fn dp_settings(config: &Config, identity: &Identity) -> dp_server::Settings {
         xds_host: bootstrap.xds_host.clone(),
         xds_port: bootstrap.xds_port,
         xds_connect_timeout: bootstrap.xds_connect_timeout,
-        ca_pem: identity.cert_pem.clone(),
+        certificate: CertificateInfo::from_pem(&identity.cert_pem).ok(),
+        ca_pem: authority,
         admin_address: bootstrap.admin_address.to_string(),
         admin_port: bootstrap.admin_port,
         admin_unix_socket: bootstrap.admin_unix_socket,

@@ -42,7 +42,9 @@ pub struct Settings {
     pub xds_port: u16,
     /// Time a connection attempt of a proxy may take.
     pub xds_connect_timeout: Duration,
-    /// PEM of this control plane's certificate, which proxies verify it with unless they bring an authority.
+    /// What this control plane's certificate says of itself; `None` when it is not readable.
+    pub certificate: Option<CertificateInfo>,
+    /// PEM of what proxies verify that certificate with unless they bring an authority.
     pub ca_pem: String,
     /// Where proxies' admin interfaces listen.
     pub admin_address: String,
@@ -58,8 +60,6 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct DpServer {
     settings: Settings,
-    /// What `settings.ca_pem` says of itself; `None` when it is not readable.
-    certificate: Option<CertificateInfo>,
     index: Index,
     insights: Arc<Insights>,
     registrar: Registrar,
@@ -82,8 +82,7 @@ impl DpServer {
     ) -> Arc<Self> {
         let registrar = Registrar::new(resources, tokens, settings.authenticate, insights.instance().to_owned());
         let sessions = AtomicU64::new(1);
-        let certificate = CertificateInfo::from_pem(&settings.ca_pem).ok();
-        Arc::new(Self { settings, certificate, index, insights, registrar, clock, tasks, sessions })
+        Arc::new(Self { settings, index, insights, registrar, clock, tasks, sessions })
     }
 
     /// `POST /bootstrap` and the aggregated discovery service.

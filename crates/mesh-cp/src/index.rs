@@ -29,6 +29,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 use xds::View;
 
+use crate::admin_access::AdminAuthority;
 use crate::authorities;
 use crate::insights::Insights;
 use crate::resources::Resources;
@@ -76,19 +77,21 @@ enum Command {
 pub struct Stopped;
 
 impl Index {
-    /// Starts the index on a thread of its own. It ends, and with it every stream, when the process
+    /// Starts the index on a thread of its own. Proxies show their admin interfaces to those whom `admin` vouches for.
+    /// It ends, and with it every stream, when the process
     /// shuts down, when the last handle is dropped or when the store is gone.
     pub fn start(
         resources: Resources,
         clock: Arc<dyn Clock>,
         insights: Arc<Insights>,
+        admin: Option<Arc<AdminAuthority>>,
         shutdown: Shutdown,
     ) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::channel(QUEUE);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let sender = commands.downgrade();
         std::thread::Builder::new().name("index".to_owned()).spawn(move || {
-            let task = Task { resources, clock, insights, commands: sender };
+            let task = Task { resources, clock, insights, admin, commands: sender };
             runtime.block_on(task.run(inbox, shutdown));
         })?;
         Ok(Self { commands })
@@ -113,6 +116,7 @@ struct Task {
     resources: Resources,
     clock: Arc<dyn Clock>,
     insights: Arc<Insights>,
+    admin: Option<Arc<AdminAuthority>>,
     commands: mpsc::WeakSender<Command>,
 }
 
@@ -122,7 +126,7 @@ impl Task {
             Ok(watch) => watch,
             Err(error) => return error!(error = %report(&error), "The store cannot be watched"),
         };
-        let mut engine = Engine::new();
+        let mut engine = Engine::new(self.admin.clone());
         let mut quiet_until = Instant::now();
         let mut rotate_at = None;
         let mut pending = false;

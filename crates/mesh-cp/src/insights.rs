@@ -4,6 +4,7 @@
 //! A proxy's stored insight holds the subscriptions of all control planes it was connected to. Each writes its own
 //! and keeps the others' as they are.
 
+pub(crate) mod admin;
 mod flush;
 mod merge;
 mod stored;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use base::{Clock, Problems};
+use mesh_xds::ProxyMetadata;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -44,6 +46,8 @@ pub struct Insights {
 struct Proxy {
     subscriptions: Vec<Arc<Subscription>>,
     certificate: Option<Certificate>,
+    /// Where its admin interface is.
+    admin: Value,
     /// What of its configuration had to be left out.
     problems: Problems,
     /// Something other than a count changed since it was last stored.
@@ -91,6 +95,13 @@ impl Insights {
         drop(proxies);
         self.presence.notify_one();
         subscription
+    }
+
+    /// Notes where the admin interface of a connected proxy is; any control plane may want to ask there.
+    pub(crate) fn admin_is_at(&self, proxy: &ProxyId, metadata: &ProxyMetadata) {
+        if let Some(entry) = self.proxies.lock().get_mut(proxy) {
+            entry.admin = admin::written(metadata);
+        }
     }
 
     /// Closes a subscription.
@@ -186,6 +197,9 @@ impl Proxy {
                 "issuedBackend": certificate.backend,
                 "supportedBackends": certificate.supported,
             });
+        }
+        if !self.admin.is_null() {
+            insight["metadata"] = self.admin.clone();
         }
         if !self.problems.is_empty() {
             let problems: Vec<_> = self.problems.0.iter().map(ToString::to_string).collect();

@@ -1,5 +1,6 @@
 //! The control plane of the mesh as a library: everything behind the ports of `kuma-cp`.
 
+pub mod admin_access;
 pub mod api;
 mod authorities;
 pub mod catalog;

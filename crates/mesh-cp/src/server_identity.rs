@@ -3,12 +3,15 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use base::{Clock, Secret};
 use pki::PkiError;
+use pki::ca::{CertificateAuthority, LeafRequest};
 use pki::tls::{self, Identity, KeyType, Role};
+use tracing::warn;
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +60,37 @@ pub(crate) fn keep(dir: &Path, hosts: &[String], clock: &dyn Clock) -> Result<Id
 
 /// A certificate for this machine's names and addresses, and for `hosts`.
 pub(crate) fn make(hosts: &[String], clock: &dyn Clock) -> Result<Identity, IdentityError> {
+    Ok(tls::self_signed(Role::Server, KeyType::Ecdsa, &names(hosts), clock.now())?)
+}
+
+/// The same of an authority that several machines have in common. Its certificate is written to `dir`, for those who
+/// are to verify these machines; it does not matter if it cannot be.
+pub(crate) fn issue(
+    ca: &CertificateAuthority,
+    dir: &Path,
+    hosts: &[String],
+    clock: &dyn Clock,
+) -> Result<Identity, IdentityError> {
+    let (ip_addresses, dns_names): (Vec<_>, Vec<_>) =
+        names(hosts).into_iter().map(|name| name.parse::<IpAddr>().map_err(|_| name)).partition(Result::is_ok);
+    let request = LeafRequest {
+        ip_addresses: ip_addresses.into_iter().flatten().collect(),
+        dns_names: dns_names.into_iter().filter_map(Result::err).collect(),
+        common_name: "control-plane".to_owned(),
+        lifetime: tls::SELF_SIGNED_LIFETIME,
+        server: true,
+        ..LeafRequest::default()
+    };
+    let leaf = ca.issue(&request, clock.now())?;
+    let file = dir.join("kuma-cp.crt");
+    if let Err(error) = fs::create_dir_all(dir).and_then(|()| write(&file, ca.cert_pem())) {
+        warn!(%error, file = %file.display(), "The certificate that proxies verify this control plane with is not written");
+    }
+    Ok(Identity { cert_pem: leaf.cert_pem, key_pem: leaf.key_pem })
+}
+
+/// All names and addresses of this machine, and `hosts`.
+fn names(hosts: &[String]) -> Vec<String> {
     let mut names = vec!["localhost".to_owned()];
     names.extend(hosts.iter().filter(|host| !host.is_empty()).cloned());
     names.extend(fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned()));
@@ -64,7 +98,7 @@ pub(crate) fn make(hosts: &[String], clock: &dyn Clock) -> Result<Identity, Iden
     names.extend(if_addrs::get_if_addrs().unwrap_or_default().iter().map(|interface| interface.ip().to_string()));
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| !name.is_empty() && seen.insert(name.clone()));
-    Ok(tls::self_signed(Role::Server, KeyType::Ecdsa, &names, clock.now())?)
+    names
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use proto::Resource;
 
+use crate::admin::Admin;
 use crate::cluster::{Destination, Local};
 use crate::external::External;
 use crate::inbound::Inbound;
@@ -44,6 +45,7 @@ pub(crate) enum Input {
     Outbound(Outbound),
     Passthrough(Passthrough),
     Metrics(Metrics),
+    Admin(Admin),
 }
 
 impl Input {
@@ -56,6 +58,7 @@ impl Input {
             Self::Outbound(input) => input.encode(),
             Self::Passthrough(input) => input.encode(),
             Self::Metrics(input) => input.encode(),
+            Self::Admin(input) => input.encode(),
         }
     }
 }

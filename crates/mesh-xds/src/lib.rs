@@ -2,6 +2,7 @@
 
 pub mod bootstrap;
 
+mod admin;
 mod cache;
 mod cluster;
 mod destinations;
@@ -23,10 +24,12 @@ mod timeouts;
 mod tls;
 mod wire;
 
+pub use admin::CONTROL_PLANE;
 pub use cache::Cache;
 pub use endpoints::endpoints;
-pub use secrets::{identity_secret, mesh_ca_secret};
+pub use secrets::{admin_ca_secret, admin_identity_secret, identity_secret, mesh_ca_secret};
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use base::Problems;
@@ -55,6 +58,8 @@ pub struct ProxyMetadata {
     pub admin_socket: Option<String>,
     /// `dataplane.admin.address`
     pub admin_address: Option<String>,
+    /// Whether there are certificates for showing the admin interface to the control plane on the proxy's address.
+    pub admin_shown: bool,
     /// `accessLogSocketPath`, or derived from `workdir`: where `kuma-dp` takes access logs for TCP sinks.
     pub access_log_socket: Option<String>,
     /// `dataplane.readinessReporter.port`
@@ -99,6 +104,38 @@ pub enum SecretKey {
     MeshCa,
     /// `identity_cert:secret:<mesh>`: certificate and key of the proxy.
     Identity,
+    /// `envoy_admin:ca`: the authority of control planes.
+    AdminCa,
+    /// `envoy_admin:cert`: certificate and key of the proxy's admin interface.
+    AdminIdentity,
+}
+
+impl ProxyMetadata {
+    /// Where the control plane reaches the admin interface of a proxy at `address`.
+    pub fn admin(&self, address: &str) -> AdminAccess {
+        let own = self.admin_address.as_deref().unwrap_or("127.0.0.1");
+        let is_anywhere = own.parse::<IpAddr>().is_ok_and(|own| own.is_unspecified());
+        if self.admin_port == 0 || self.admin_socket.is_some() {
+            AdminAccess::None
+        } else if own == address || is_anywhere {
+            AdminAccess::Plain
+        } else if self.admin_shown && wire::is_ip(address) {
+            AdminAccess::MutualTls
+        } else {
+            AdminAccess::None
+        }
+    }
+}
+
+/// How the control plane reaches an admin interface, at the proxy's address and the interface's port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminAccess {
+    /// Not at all.
+    None,
+    /// It is there itself.
+    Plain,
+    /// A part of it is, for the control plane alone.
+    MutualTls,
 }
 
 /// Everything that `proxy` is configured with. Resources that equal those of other proxies come out of

@@ -14,7 +14,7 @@ use crate::timeouts::Timeouts;
 use crate::{cluster, http, names, tls, wire};
 
 /// Cluster of Envoy's administration interface.
-const ADMIN: &str = "kuma:envoy:admin";
+pub(crate) const ADMIN: &str = "kuma:envoy:admin";
 /// Listener that scrapers connect to.
 pub(crate) const LISTENER: &str = "kuma:metrics:prometheus";
 

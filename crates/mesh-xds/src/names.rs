@@ -54,6 +54,12 @@ pub(crate) fn identity(mesh: &str) -> String {
     format!("identity_cert:secret:{mesh}")
 }
 
+/// Secret with the authority of those who may ask for administration interfaces.
+pub(crate) const ADMIN_CA: &str = "envoy_admin:ca";
+
+/// Secret with the certificate of a proxy's administration interface.
+pub(crate) const ADMIN_IDENTITY: &str = "envoy_admin:cert";
+
 /// Identity of a service in certificates.
 pub(crate) fn spiffe(mesh: &str, service: &str) -> String {
     format!("spiffe://{mesh}/{service}")

@@ -9,6 +9,7 @@ use mesh_model::tags::{ZONE, service};
 use mesh_model::{Tags, dataplane, matching};
 use proto::{Resource, TypeUrl};
 
+use crate::admin::{self, Admin};
 use crate::cache::Input;
 use crate::cluster::Local;
 use crate::destinations::Destinations;
@@ -16,7 +17,7 @@ use crate::inbound::{Access, Inbound, Permission, ServerTls};
 use crate::metrics::{self, Metrics};
 use crate::outbound::{AccessLog, Ends, Outbound};
 use crate::passthrough::{Direction, Passthrough};
-use crate::{Cache, Proxy, ProxyResources, SecretKey, matched, names, template, wire};
+use crate::{AdminAccess, Cache, Proxy, ProxyResources, SecretKey, matched, names, template, wire};
 
 /// Import of a ProxyTemplate that keeps what proxies get without one.
 const DEFAULT_IMPORT: &str = "default-proxy";
@@ -31,6 +32,7 @@ pub(crate) struct Placed {
 /// Parts of the configuration, by which modifications select.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
+    Admin,
     Inbound,
     Outbound,
     Transparent,
@@ -42,6 +44,7 @@ pub(crate) enum Origin {
 impl Origin {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::Admin => "admin",
             Self::Inbound => "inbound",
             Self::Outbound => "outbound",
             Self::Transparent => "transparent",
@@ -74,6 +77,7 @@ impl<'a> Sidecar<'a> {
             self.transparent();
             self.inbounds();
             self.outbounds();
+            self.admin();
             self.metrics();
         }
         if let Some(named) = template {
@@ -306,6 +310,37 @@ impl<'a> Sidecar<'a> {
         }
     }
 
+    /// The control plane's way to the administration interface, where that is not there already.
+    fn admin(&mut self) {
+        let Proxy { dataplane, metadata, .. } = self.proxy;
+        let (address, port) = (&dataplane.address, metadata.admin_port);
+        if metadata.admin(address) != AdminAccess::MutualTls {
+            return;
+        }
+        let taken = |other: &str, other_port| other == address && other_port == port;
+        let inbound = dataplane.inbounds.iter().any(|inbound| taken(&inbound.address, inbound.port));
+        let outbound = dataplane.outbounds.iter().any(|outbound| taken(&outbound.address, outbound.port));
+        if inbound || outbound {
+            self.problem(admin::LISTENER, format!("port {port} is taken"));
+            return;
+        }
+        let interface = self.admin_interface();
+        self.add(Origin::Admin, Input::Metrics(interface));
+        self.add(Origin::Admin, Input::Admin(Admin { address: address.clone(), port }));
+        self.out.secrets.extend([SecretKey::AdminCa, SecretKey::AdminIdentity]);
+    }
+
+    fn admin_interface(&self) -> Metrics {
+        let metadata = self.proxy.metadata;
+        match &metadata.admin_socket {
+            Some(path) => Metrics::AdminSocket { path: path.clone() },
+            None => Metrics::Admin {
+                address: metadata.admin_address.clone().unwrap_or_else(|| "127.0.0.1".to_owned()),
+                port: metadata.admin_port,
+            },
+        }
+    }
+
     /// Metrics come from the administration interface, so that there are none without one.
     fn metrics(&mut self) {
         let Proxy { mesh, dataplane, metadata, .. } = self.proxy;
@@ -323,13 +358,7 @@ impl<'a> Sidecar<'a> {
         } else if inbound || outbound || port == metadata.admin_port {
             self.problem(metrics::LISTENER, format!("port {port} is taken"));
         } else {
-            let admin = match &metadata.admin_socket {
-                Some(path) => Metrics::AdminSocket { path: path.clone() },
-                None => Metrics::Admin {
-                    address: metadata.admin_address.clone().unwrap_or_else(|| "127.0.0.1".to_owned()),
-                    port: metadata.admin_port,
-                },
-            };
+            let admin = self.admin_interface();
             let members_of = mesh.mesh.enabled_ca().filter(|_| !backend.skip_mtls).map(|_| mesh.name.to_string());
             let (address, path) = (address.clone(), backend.path.clone());
             self.add(Origin::Prometheus, Input::Metrics(admin));
@@ -362,7 +391,7 @@ impl<'a> Sidecar<'a> {
 
     fn secrets(&mut self) {
         if self.proxy.mesh.mesh.enabled_ca().is_some() {
-            self.out.secrets = vec![SecretKey::MeshCa, SecretKey::Identity];
+            self.out.secrets.extend([SecretKey::MeshCa, SecretKey::Identity]);
         }
     }
 }

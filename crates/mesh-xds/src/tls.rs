@@ -28,6 +28,18 @@ pub(crate) fn server(mesh: &str) -> TransportSocket {
     socket(wire::any(&format!("{TYPES}.DownstreamTlsContext"), &context))
 }
 
+/// The server's side of the administration interface: only a client with this name in a certificate of the control
+/// planes' own authority.
+pub(crate) fn admin_server(client: &str) -> TransportSocket {
+    let certificates = [names::ADMIN_CA, names::ADMIN_IDENTITY].map(str::to_owned);
+    let context = DownstreamTlsContext {
+        common_tls_context: Some(with_certificates(certificates, wire::exact(client))),
+        require_client_certificate: Some(true),
+        ..DownstreamTlsContext::default()
+    };
+    socket(wire::any(&format!("{TYPES}.DownstreamTlsContext"), &context))
+}
+
 /// A client's side: only servers of that service.
 pub(crate) fn client(mesh: &str, service: &str, sni: &str) -> TransportSocket {
     let context = UpstreamTlsContext {
@@ -54,17 +66,22 @@ fn socket(config: prost_types::Any) -> TransportSocket {
 }
 
 fn common(mesh: &str, peer: StringMatcher) -> CommonTlsContext {
+    with_certificates([names::mesh_ca(mesh), names::identity(mesh)], peer)
+}
+
+/// `authority` and `identity` are names of secrets.
+fn with_certificates([authority, identity]: [String; 2], peer: StringMatcher) -> CommonTlsContext {
     let peer = SubjectAltNameMatcher { san_type: SanType::Uri as i32, matcher: Some(peer), ..Default::default() };
     let combined = CombinedCertificateValidationContext {
         default_validation_context: Some(CertificateValidationContext {
             match_typed_subject_alt_names: vec![peer],
             ..CertificateValidationContext::default()
         }),
-        validation_context_sds_secret_config: Some(secret(names::mesh_ca(mesh))),
+        validation_context_sds_secret_config: Some(secret(authority)),
         ..CombinedCertificateValidationContext::default()
     };
     CommonTlsContext {
-        tls_certificate_sds_secret_configs: vec![secret(names::identity(mesh))],
+        tls_certificate_sds_secret_configs: vec![secret(identity)],
         validation_context_type: Some(ValidationContextType::CombinedValidationContext(combined)),
         ..CommonTlsContext::default()
     }

@@ -37,10 +37,20 @@ pub(super) enum Route {
     MatchedPolicies { mesh: String, name: String },
     /// `/meshes/{mesh}/dataplanes/{name}/rules`: the same for policies with target references.
     Rules { mesh: String, name: String },
+    /// `/meshes/{mesh}/dataplanes/{name}/xds`, `/stats`, `/clusters`: what a proxy's Envoy says.
+    ProxyView { mesh: String, name: String, view: View },
     /// `/meshes/{mesh}/{policies}/{name}/dataplanes`: proxies a policy applies to.
     MatchedDataplanes { kind: &'static Kind, mesh: String, name: String },
     /// `/tokens/...`: issues a token.
     Token(TokenKind),
+}
+
+/// What of a proxy's Envoy is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    Xds,
+    Stats,
+    Clusters,
 }
 
 /// Whom a token is for.
@@ -81,6 +91,14 @@ fn fixed(segments: &[&str]) -> Option<Route> {
         ["tokens", "zone"] => Route::Token(TokenKind::Zone),
         ["tokens", "user"] => Route::Token(TokenKind::User),
         ["meshes", mesh, "dataplanes", name, "policies"] => Route::MatchedPolicies { mesh: own(mesh), name: own(name) },
+        ["meshes", mesh, "dataplanes" | "dataplane", name, what @ ("xds" | "stats" | "clusters")] => {
+            let view = match *what {
+                "xds" => View::Xds,
+                "stats" => View::Stats,
+                _ => View::Clusters,
+            };
+            Route::ProxyView { mesh: own(mesh), name: own(name), view }
+        }
         ["meshes", mesh, "dataplanes", name, "rules"] => Route::Rules { mesh: own(mesh), name: own(name) },
         _ => return None,
     })

@@ -10,6 +10,7 @@ mod security;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use base::SystemClock;
 use http::Request;
@@ -72,7 +73,9 @@ impl TestApi {
         defaults::ensure(&resources, &config, &tokens).await.unwrap();
         let identity =
             Identity { hostname: "cp".to_owned(), instance_id: "cp-1".to_owned(), cluster_id: "c".to_owned() };
-        Self { api: Api::new(config, resources, tokens, live, clock, identity) }
+        let ca = pki::CertificateAuthority::generate("envoy-admin-ca", Duration::from_secs(3600), clock.now()).unwrap();
+        let admin = Arc::new(AdminAuthority::new(ca, clock.now()).unwrap());
+        Self { api: Api::new(config, resources, tokens, live, admin, clock, identity) }
     }
 
     pub(super) async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {

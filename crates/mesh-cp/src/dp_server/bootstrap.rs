@@ -94,7 +94,7 @@ impl DpServer {
         let host = authority
             .map(host_of)
             .ok_or_else(|| "the request has no Host header to derive the control plane's address from".to_owned())?;
-        match &self.certificate {
+        match &self.settings.certificate {
             Some(certificate) if !certificate.covers_host(host) => {
                 let addresses = certificate.ip_addresses.iter().map(ToString::to_string);
                 let names: Vec<_> = certificate.dns_names.iter().cloned().chain(addresses).collect();

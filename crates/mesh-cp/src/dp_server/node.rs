@@ -47,6 +47,7 @@ impl Introduction {
                 admin_port: port("dataplane.admin.port").unwrap_or(0),
                 admin_socket: text("dataplane.admin.socketPath").filter(|path| !path.is_empty()),
                 admin_address: text("dataplane.admin.address"),
+                admin_shown: false,
                 access_log_socket: text("accessLogSocketPath").or_else(|| {
                     let workdir = text("workdir").filter(|workdir| !workdir.is_empty())?;
                     Some(mesh_xds::bootstrap::access_log_socket(&workdir, name, mesh))

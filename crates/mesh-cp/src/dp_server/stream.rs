@@ -64,6 +64,7 @@ impl DpServer {
         self.registrar.connected(&proxy, id);
         // From here on the end of the session undoes what its beginning did, also when that fails halfway.
         let subscription = self.insights.connected(&proxy, id, version);
+        self.insights.admin_is_at(&proxy, &metadata);
         let views = self.index.connect(proxy.clone(), id, metadata).await.ok();
         // A stream without a sender ends at once, and that is right when the process is stopping.
         let views = views.unwrap_or_else(|| tokio::sync::watch::Sender::default().subscribe());

@@ -6,6 +6,7 @@ use axum::body::Body;
 use base::{Clock, SystemClock};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
+use pki::CertificateInfo;
 use pki::jwt::DataplaneClaims;
 use pki::tls::{self, KeyType, Role};
 use runtime::tasks::Tasks;
@@ -36,7 +37,8 @@ async fn world() -> World {
     resources.put(kind("Dataplane"), "default", "known", &labels, &body).await.unwrap();
     let tasks = Tasks::new();
     let insights = Arc::new(Insights::new("cp-1".to_owned(), resources.clone(), Arc::clone(&clock), 10));
-    let index = Index::start(resources.clone(), Arc::clone(&clock), Arc::clone(&insights), tasks.shutdown()).unwrap();
+    let index = Index::start(resources.clone(), Arc::clone(&clock), Arc::clone(&insights), None, tasks.shutdown());
+    let index = index.unwrap();
     let tokens = Tokens::new(resources.clone(), Arc::clone(&clock));
     let names = ["cp.example.com".to_owned()];
     let identity = tls::self_signed(Role::Server, KeyType::Ecdsa, &names, clock.now()).unwrap();
@@ -46,6 +48,7 @@ async fn world() -> World {
         xds_host: None,
         xds_port: 5678,
         xds_connect_timeout: Duration::from_secs(1),
+        certificate: CertificateInfo::from_pem(&identity.cert_pem).ok(),
         ca_pem: identity.cert_pem,
         admin_address: "127.0.0.1".to_owned(),
         admin_port: 9901,

@@ -15,6 +15,7 @@ use tracing::error;
 use super::identity::Issued;
 use super::mesh::MeshState;
 use super::{ProxyId, Views};
+use crate::admin_access::AdminAuthority;
 use crate::resources;
 
 /// Kinds that proxies are configured from; everything else in the store passes by.
@@ -48,6 +49,8 @@ pub(super) struct Engine {
     meshes: BTreeMap<Arc<str>, MeshState>,
     /// What the store holds of the relevant collections, to find out what a fresh snapshot lacks.
     known: BTreeMap<Key, u64>,
+    /// Of admin interfaces; without it they are not shown.
+    admin: Option<Arc<AdminAuthority>>,
 }
 
 /// What a flush leaves to be done outside.
@@ -64,8 +67,8 @@ pub(super) struct Flushed {
 }
 
 impl Engine {
-    pub(super) fn new() -> Self {
-        Self::default()
+    pub(super) fn new(admin: Option<Arc<AdminAuthority>>) -> Self {
+        Self { admin, ..Self::default() }
     }
 
     /// Takes in what the store says; whether that may concern a proxy. Most writes do not: they are insights.
@@ -134,10 +137,12 @@ impl Engine {
     }
 
     fn state(&mut self, mesh: &Arc<str>) -> &mut MeshState {
-        self.meshes.entry(Arc::clone(mesh)).or_insert_with(|| MeshState::new(Arc::clone(mesh)))
+        let admin = &self.admin;
+        self.meshes.entry(Arc::clone(mesh)).or_insert_with(|| MeshState::new(Arc::clone(mesh), admin.clone()))
     }
 
     pub(super) fn connect(&mut self, proxy: &ProxyId, session: u64, metadata: ProxyMetadata) -> Views {
+        let metadata = ProxyMetadata { admin_shown: self.admin.is_some(), ..metadata };
         self.state(&proxy.mesh).connect(&proxy.name, session, metadata)
     }
 

@@ -10,6 +10,7 @@ use mesh_model::mesh::CaBackend;
 use mesh_model::policy::Named;
 use mesh_model::{Dataplane, Kind, Mesh, MeshContext, Resource, Spec};
 use mesh_xds::{Cache, Proxy, ProxyMetadata, SecretKey};
+use pki::PkiError;
 use pki::ca::CertificateAuthority;
 use proto::{Resource as Encoded, TypeUrl};
 use tracing::error;
@@ -21,6 +22,7 @@ use super::engine::Flushed;
 use super::identity::{Authority, Issued};
 use super::proxy::Connected;
 use super::{ProxyId, Views, external};
+use crate::admin_access::AdminAuthority;
 
 #[derive(Debug)]
 pub(super) struct MeshState {
@@ -35,6 +37,8 @@ pub(super) struct MeshState {
     /// `data` (base64) of the mesh's secrets, for what refers to them by name.
     secrets: HashMap<Arc<str>, Secret>,
     authority: Option<Authority>,
+    /// Of admin interfaces.
+    admin: Option<Arc<AdminAuthority>>,
     cache: Cache,
     dirty: Dirty,
     /// Proxies built since what nobody uses any more was last dropped.
@@ -59,7 +63,7 @@ struct Dirty {
 }
 
 impl MeshState {
-    pub(super) fn new(name: Arc<str>) -> Self {
+    pub(super) fn new(name: Arc<str>, admin: Option<Arc<AdminAuthority>>) -> Self {
         Self {
             context: MeshContext { name: Arc::clone(&name), ..MeshContext::default() },
             name,
@@ -70,6 +74,7 @@ impl MeshState {
             assignments: Assignments::default(),
             secrets: HashMap::new(),
             authority: None,
+            admin,
             cache: Cache::default(),
             dirty: Dirty::default(),
             built_since_sweep: 0,
@@ -273,29 +278,45 @@ impl MeshState {
         now: Timestamp,
         flushed: &mut Flushed,
     ) -> Vec<Arc<Encoded>> {
-        let Some(authority) = &self.authority else {
+        if self.authority.is_none() {
             proxy.identity = None;
-            return Vec::new();
-        };
+        }
         let mut secrets = Vec::with_capacity(wanted.len());
         for key in wanted {
-            match key {
-                SecretKey::MeshCa => secrets.push(Arc::clone(&authority.secret)),
-                SecretKey::Identity => match authority.identity(dataplane, proxy.identity.as_ref(), now) {
-                    Ok((identity, fresh)) => {
-                        secrets.push(Arc::clone(&identity.secret));
-                        if fresh {
-                            flushed.issued.push(Issued::new(self.id(name), authority, &identity, self.backends()));
+            match (key, &self.authority, &self.admin) {
+                (SecretKey::MeshCa, Some(authority), _) => secrets.push(Arc::clone(&authority.secret)),
+                (SecretKey::Identity, Some(authority), _) => {
+                    match authority.identity(dataplane, proxy.identity.as_ref(), now) {
+                        Ok((identity, fresh)) => {
+                            secrets.push(Arc::clone(&identity.secret));
+                            if fresh {
+                                let backends = self.backends();
+                                flushed.issued.push(Issued::new(self.id(name), authority, &identity, backends));
+                            }
+                            proxy.identity = Some(identity);
                         }
-                        proxy.identity = Some(identity);
+                        Err(error) => self.not_issued(name, &error),
                     }
-                    Err(error) => {
-                        error!(mesh = %self.name, dataplane = %name, error = %base::report(&error), "No certificate could be issued");
+                }
+                (SecretKey::AdminCa, _, Some(admin)) => secrets.push(Arc::clone(admin.secret())),
+                (SecretKey::AdminIdentity, _, Some(admin)) => {
+                    if proxy.admin.as_ref().is_none_or(|identity| !identity.is_for(&dataplane.address)) {
+                        match admin.identity(&dataplane.address, now) {
+                            Ok(identity) => proxy.admin = Some(identity),
+                            Err(error) => self.not_issued(name, &error),
+                        }
                     }
-                },
+                    secrets.extend(proxy.admin.as_ref().map(|identity| Arc::clone(identity.secret())));
+                }
+                (SecretKey::MeshCa | SecretKey::Identity, None, _)
+                | (SecretKey::AdminCa | SecretKey::AdminIdentity, _, None) => {}
             }
         }
         secrets
+    }
+
+    fn not_issued(&self, name: &str, error: &PkiError) {
+        error!(mesh = %self.name, dataplane = %name, error = %base::report(error), "No certificate could be issued");
     }
 
     fn backends(&self) -> Vec<String> {

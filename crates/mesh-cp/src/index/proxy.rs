@@ -14,6 +14,7 @@ use xds::{TypeSet, View};
 use super::Views;
 use super::assignments::Swap;
 use super::identity::Identity;
+use crate::admin_access::AdminIdentity;
 
 #[derive(Debug)]
 pub(super) struct Connected {
@@ -23,6 +24,8 @@ pub(super) struct Connected {
     /// Endpoint assignments it has.
     pub(super) endpoints: Vec<EndpointsKey>,
     pub(super) identity: Option<Identity>,
+    /// Of its admin interface.
+    pub(super) admin: Option<AdminIdentity>,
     pub(super) problems: Problems,
     views: watch::Sender<Arc<View>>,
 }
@@ -34,6 +37,7 @@ impl Default for Connected {
             metadata: ProxyMetadata::default(),
             endpoints: Vec::new(),
             identity: None,
+            admin: None,
             problems: Problems::default(),
             views: watch::Sender::new(Arc::default()),
         }

@@ -31,7 +31,7 @@ impl World {
         let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_800_000_000).unwrap()));
         let resources = Resources::new(store::memory::open(clock.clone()), Settings::default());
         let watch = resources.store().watch().await.unwrap();
-        Self { resources, watch, engine: Engine::new(), clock }
+        Self { resources, watch, engine: Engine::new(None), clock }
     }
 
     /// With the mesh `default`, and `web` on port 8001, which consumes `backend`.

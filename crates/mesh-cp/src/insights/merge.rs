@@ -24,7 +24,9 @@ pub(super) fn merged(stored: Option<Value>, own: &Value, limit: usize) -> Value 
     }
     // Who speaks to the proxy knows what its configuration lacks.
     if own_subscriptions.iter().any(is_open) || !known_elsewhere {
-        set_or_remove(&mut insight, "configurationProblems", &own["configurationProblems"]);
+        for field in ["configurationProblems", "metadata"] {
+            set_or_remove(&mut insight, field, &own[field]);
+        }
     }
     insight
 }
