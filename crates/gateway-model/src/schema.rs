@@ -16,6 +16,7 @@ mod check;
 mod entity_check;
 pub(crate) mod field;
 pub(crate) mod filled;
+mod names;
 mod pattern;
 pub(crate) mod process;
 pub(crate) mod validate;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Value, json};
 
 use super::error::{Failure, Tree};
-use super::flatten::{Item, Items, LISTED};
+use super::flatten::{Item, Items, LISTED, get};
 use super::kinds::{Kind, Kinds};
 use super::{Entity, Head, migrate};
 use crate::error::{DaoError, Fields};
@@ -158,7 +158,7 @@ impl References {
         let parent = items.all[index].parent;
         for foreign in &kind.foreign {
             let (name, reference) = (foreign.name, foreign.reference);
-            let given = items.all[index].given.get(name).filter(|value| !value.is_null()).cloned();
+            let given = get(&items.all[index].given, name).filter(|value| !value.is_null()).cloned();
             if let Some(value) = given {
                 let found = kinds.find(reference).and_then(|kind| match &value {
                     Value::String(key) => directory.find(kind, key),
@@ -187,7 +187,9 @@ impl References {
                     items.all[index].given.insert(name.to_owned(), id);
                 } else {
                     // Where it stands says whose it is; what may refer to whom is not asked.
-                    items.all[index].given.shift_remove(name);
+                    if get(&items.all[index].given, name).is_some() {
+                        items.all[index].given.shift_remove(name);
+                    }
                 }
             }
         }

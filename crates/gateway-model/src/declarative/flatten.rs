@@ -77,6 +77,14 @@ fn take_remarks(map: &mut Map<String, Value>, tree: &mut Tree) {
     }
 }
 
+/// What is called so. Entities are given with few fields, which are sooner looked through than a name is hashed.
+pub(super) fn get<'a>(given: &'a Fields, name: &str) -> Option<&'a Value> {
+    if given.len() > 8 {
+        return given.get(name);
+    }
+    given.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
+}
+
 fn is_list(value: &Value) -> bool {
     value.is_array() || value.as_object().is_some_and(Map::is_empty)
 }
@@ -125,17 +133,17 @@ impl Items {
         let schema = kinds.get(kind);
         // Most entities have no children: do not look for every possible one.
         let mut lists = Vec::new();
-        if !given.is_empty() {
+        if given.keys().any(|name| kinds.find(name).is_some()) {
             for (child, field) in &schema.children {
                 if let Some(list) = given.shift_remove(kinds.get(*child).name) {
                     lists.push((*child, *field, list));
                 }
             }
         }
-        let remarks = given.contains_key("_comment") || given.contains_key("_ignore");
+        let remarks = get(&given, "_comment").is_some() || get(&given, "_ignore").is_some();
         let (id, derived) = self.identify(kinds, kind, &mut given, parent);
         let endpoint = schema.endpoint.filter(|(_, unique)| *unique);
-        let name = endpoint.and_then(|(field, _)| given.get(field)?.as_str().map(str::to_owned));
+        let name = endpoint.and_then(|(field, _)| get(&given, field)?.as_str().map(str::to_owned));
         self.all.push(Item { kind, parent, at, given, id, name, derived });
         if remarks {
             let mut given = std::mem::take(&mut self.all[index].given);
@@ -165,7 +173,7 @@ impl Items {
             let key = schema.entity.key_fields().first().and_then(|field| given.get(*field));
             return (key.and_then(Value::as_str).unwrap_or_default().to_owned(), false);
         }
-        if let Some(id) = given.get("id") {
+        if let Some(id) = get(given, "id") {
             return (id.as_str().unwrap_or_default().to_owned(), false);
         }
         let around = parent.map(|(index, field)| (field, self.all[index].id.as_str()));

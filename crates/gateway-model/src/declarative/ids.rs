@@ -4,6 +4,7 @@ use md5::{Digest, Md5};
 use serde_json::Value;
 use uuid::{Builder, Uuid, uuid};
 
+use super::flatten::get;
 use super::kinds::Kind;
 use crate::error::Fields;
 
@@ -34,10 +35,10 @@ fn key(kind: &Kind<'_>, given: &Fields, parent: Option<(&str, &str)>) -> Option<
         return cache_key(kind, cache, given, parent);
     }
     let (endpoint, unique) = kind.endpoint?;
-    let mut key = given.get(endpoint)?.as_str()?.to_owned();
+    let mut key = get(given, endpoint)?.as_str()?.to_owned();
     if !unique {
         for field in kind.foreign.iter().filter(|field| field.on_delete == crate::schema::OnDelete::Cascade) {
-            let of = parent.map(|(_, id)| id).or_else(|| given.get(field.name)?.as_str())?;
+            let of = parent.map(|(_, id)| id).or_else(|| get(given, field.name)?.as_str())?;
             key.push(':');
             key.push_str(of);
         }
@@ -55,7 +56,7 @@ fn cache_key(kind: &Kind<'_>, fields: &[&str], given: &Fields, parent: Option<(&
         if field.flags.auto {
             return None;
         }
-        let part = match (given.get(*name), parent) {
+        let part = match (get(given, name), parent) {
             (Some(Value::String(text)), _) => text.as_str(),
             (Some(_), _) => continue,
             (None, Some((field, id))) if field == *name => id,

@@ -181,20 +181,27 @@ fn invalid(value: &Value) -> String {
 }
 
 impl Check {
+    /// Whether [`Self::run`] has nothing to say.
+    pub(crate) fn holds(&self, value: &Value) -> bool {
+        match self {
+            Self::Eq(wanted) => same(value, wanted),
+            Self::Ne(unwanted) => !same(value, unwanted),
+            Self::OneOf(options) => options.iter().any(|option| same(value, option)),
+            Self::NotOneOf(options) => !options.iter().any(|option| same(value, option)),
+            other => other.run(value).is_ok(),
+        }
+    }
+
     /// Runs it over a value of the right type.
     ///
     /// # Errors
     /// The message.
     pub(crate) fn run(&self, value: &Value) -> Result<(), String> {
         match self {
-            Self::Eq(wanted) => expect(same(value, wanted), || format!("value must be {}", display(wanted))),
-            Self::Ne(unwanted) => expect(!same(value, unwanted), || format!("value must not be {}", display(value))),
-            Self::OneOf(options) => expect(options.iter().any(|option| same(value, option)), || {
-                format!("expected one of: {}", list(options))
-            }),
-            Self::NotOneOf(options) => expect(!options.iter().any(|option| same(value, option)), || {
-                format!("must not be one of: {}", list(options))
-            }),
+            Self::Eq(wanted) => expect(self.holds(value), || format!("value must be {}", display(wanted))),
+            Self::Ne(_) => expect(self.holds(value), || format!("value must not be {}", display(value))),
+            Self::OneOf(options) => expect(self.holds(value), || format!("expected one of: {}", list(options))),
+            Self::NotOneOf(options) => expect(self.holds(value), || format!("must not be one of: {}", list(options))),
             Self::Gt(limit) => expect(number(value) > limit.as_f64().unwrap_or_default(), || {
                 format!("value must be greater than {}", display_number(limit))
             }),

@@ -253,7 +253,7 @@ fn push(errors: &mut Map<String, Value>, text: String) {
 /// Whether the field passes the checks of `wanted`.
 fn matches(view: View<'_>, document: &dyn Document, path: &str, wanted: &Match) -> bool {
     let value = get_path(document, path).unwrap_or(&Value::Null);
-    view.at(path).is_some_and(|field| validate::field(field, Some(wanted), value).is_ok())
+    view.at(path).is_some_and(|field| validate::holds(field, wanted, value))
 }
 
 /// Whether a conditional check fails; what is wrong with the second field is added to the errors.

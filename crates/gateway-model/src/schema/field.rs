@@ -1,6 +1,5 @@
 //! Fields and records, and their builders.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
@@ -8,6 +7,7 @@ use serde_json::{Map, Value};
 use super::check::{Check, CustomCheck};
 use super::entity_check::EntityCheck;
 use super::filled::Unset;
+use super::names::Names;
 use super::pattern::Pattern;
 
 /// What a shorthand writes into the record it stands in.
@@ -480,7 +480,7 @@ pub struct Schema(pub(crate) Arc<Record>);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Record {
     pub(crate) fields: Vec<Field>,
-    pub(crate) index: HashMap<&'static str, usize, foldhash::fast::FixedState>,
+    pub(crate) index: Names,
     pub(crate) shorthands: Vec<Field>,
     pub(crate) checks: Vec<EntityCheck>,
     /// What fields are that nothing is given for, in their order; found out when it is first asked for.
@@ -538,7 +538,7 @@ impl Schema {
 
 impl Record {
     pub(crate) fn field(&self, name: &str) -> Option<&Field> {
-        self.index.get(name).map(|at| &self.fields[*at])
+        self.index.get(name).map(|at| &self.fields[at])
     }
 
     /// The record with `special` over it, which may replace fields that it has, and adds checks.
@@ -546,7 +546,7 @@ impl Record {
         let mut record = Self { unset: OnceLock::new(), ..self.clone() };
         for field in &special.fields {
             if let Some(at) = record.index.get(field.name) {
-                record.fields[*at] = field.clone();
+                record.fields[at] = field.clone();
             }
         }
         record.checks.extend(special.checks.iter().cloned());
@@ -562,9 +562,9 @@ impl Record {
     fn push(&mut self, field: Field) {
         self.unset = OnceLock::new();
         match self.index.get(field.name) {
-            Some(at) => self.fields[*at] = field,
+            Some(at) => self.fields[at] = field,
             None => {
-                self.index.insert(field.name, self.fields.len());
+                self.index.push(field.name);
                 self.fields.push(field);
             }
         }

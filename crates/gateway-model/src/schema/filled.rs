@@ -1,6 +1,5 @@
 //! Documents while they are completed and checked: what was given by field, and defaults where they are.
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::field::{Field, Kind, Schema};
@@ -120,7 +119,7 @@ impl<'s> Filled<'s> {
         let mut others = Map::new();
         for (name, value) in input {
             match view.record().index.get(&*name) {
-                Some(at) => given[*at] = Some(value),
+                Some(at) => given[at] = Some(value),
                 None => {
                     others.insert(name, value);
                 }
@@ -153,7 +152,7 @@ impl<'s> Filled<'s> {
     /// Puts in a value in place of the one that is there.
     pub(crate) fn set(&mut self, name: &str, value: Value) {
         match self.view.record().index.get(name) {
-            Some(at) => self.given[*at] = Some(value),
+            Some(at) => self.given[at] = Some(value),
             None => {
                 self.others.insert(name.to_owned(), value);
             }
@@ -204,7 +203,7 @@ impl<'s> Filled<'s> {
     /// What was given for a field.
     pub(crate) fn given_mut(&mut self, name: &str) -> Option<&mut Value> {
         let at = self.view.record().index.get(name)?;
-        self.given[*at].as_mut()
+        self.given[at].as_mut()
     }
 
     /// Appends the document as JSON, and tells where in `out` its times are.
@@ -229,7 +228,7 @@ impl<'s> Filled<'s> {
         }
         for (name, value) in &self.others {
             out.extend_from_slice(between.as_bytes());
-            write_json(name, out);
+            write_text(name, out);
             out.push(b':');
             times.write(name, value, out);
             between = ",";
@@ -246,7 +245,7 @@ pub(crate) fn write_object(document: &Map<String, Value>, out: &mut Vec<u8>) -> 
     let mut between = "";
     for (name, value) in document {
         out.extend_from_slice(between.as_bytes());
-        write_json(name, out);
+        write_text(name, out);
         out.push(b':');
         times.write(name, value, out);
         between = ",";
@@ -267,14 +266,43 @@ impl Times {
     }
 }
 
-fn write_json<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, value).expect("values are JSON, and writing to memory does not fail");
+/// Appends a value as JSON. Most values are texts that can be copied.
+fn write_json(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::String(text) => write_text(text, out),
+        Value::Array(items) => {
+            out.push(b'[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                write_json(item, out);
+            }
+            out.push(b']');
+        }
+        Value::Number(_) | Value::Object(_) => serde_json::to_writer(out, value).expect(JSON),
+    }
 }
+
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        serde_json::to_writer(out, text).expect(JSON);
+    }
+}
+
+const JSON: &str = "values are JSON, and writing to memory does not fail";
 
 impl Document for Filled<'_> {
     fn get(&self, name: &str) -> Option<&Value> {
         match self.view.record().index.get(name) {
-            Some(at) => self.at(*at),
+            Some(at) => self.at(at),
             None => self.others.get(name),
         }
     }

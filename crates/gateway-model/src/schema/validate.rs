@@ -139,6 +139,34 @@ pub(crate) fn field(field: &Field, over: Option<&Match>, value: &Value) -> Resul
     checks.run(value)
 }
 
+/// Whether [`field`] has nothing to say, told without saying it.
+pub(crate) fn holds(field: &Field, over: &Match, value: &Value) -> bool {
+    let checks = Checks { field, over: Some(over) };
+    let simple = match (&field.kind, value) {
+        (_, Value::Null) => return checks.null().is_ok(),
+        (Kind::String, Value::String(text)) => !field.flags.referenceable || !is_reference(text),
+        (Kind::Boolean, Value::Bool(_)) | (Kind::Number, Value::Number(_)) => true,
+        (Kind::Array(element) | Kind::Set(element), Value::Array(items)) => {
+            let each = over.elements.as_deref();
+            let fits = |item: &Value| match each {
+                _ if item.is_null() => false,
+                Some(over) => holds(element, over, item),
+                None => self::field(element, None, item).is_ok(),
+            };
+            if !items.iter().all(fits) {
+                return false;
+            }
+            true
+        }
+        _ => false,
+    };
+    if !simple || checks.any(|check| matches!(check, Check::Eq(Value::Null))) {
+        return self::field(field, Some(over), value).is_ok();
+    }
+    let own = field.checks.iter().filter(|check| !checks.hidden(check));
+    over.checks.iter().chain(own).all(|check| check.holds(value))
+}
+
 /// The checks of a field with others laid over.
 struct Checks<'a> {
     field: &'a Field,
