@@ -119,12 +119,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    fn new(
-        channel: Channel,
-        endpoint: &Endpoint,
-        requests: u32,
-        connecting: Option<(Instant, Instant)>,
-    ) -> Box<Self> {
+    fn new(channel: Channel, endpoint: &Endpoint, requests: u32, connecting: Option<(Instant, Instant)>) -> Box<Self> {
         Box::new(Self {
             channel,
             endpoint: endpoint.clone(),
