@@ -1,10 +1,11 @@
 //! oauth2: applications get tokens, with which they call.
 //!
-//! Codes and tokens that the plugin gives out are in the memory of the node. Tokens that the Admin API or a
-//! declarative configuration brings count as well.
+//! Codes and tokens that the plugin gives out are entities of the database as those that the Admin API brings, and so
+//! count on all its nodes. A node without a database keeps those it gives out in its memory.
 
 mod endpoints;
 mod grants;
+mod ledger;
 mod params;
 mod schema;
 mod secret;
@@ -24,12 +25,14 @@ use crate::auth::{self, Anonymous};
 use crate::body::Fields;
 use crate::query;
 
-use grants::{Grants, Token};
+use grants::Token;
+use ledger::Ledger;
 use params::Params;
 pub(crate) use schema::schema;
 
 const CREDENTIALS: &str = "oauth2_credentials";
 const TOKENS: &str = "oauth2_tokens";
+const CODES: &str = "oauth2_authorization_codes";
 
 const SCOPE_FIELD: &str = "X-Authenticated-Scope";
 const USER_FIELD: &str = "X-Authenticated-UserId";
@@ -53,7 +56,7 @@ impl Definition for OAuth2 {
     fn compile(&self, config: &Value, environment: &Environment) -> Result<Arc<dyn Plugin>, String> {
         let config = Config::deserialize(config).map_err(|error| error.to_string())?;
         Ok(Arc::new(Compiled {
-            grants: environment.node.shared(Grants::default),
+            ledger: Ledger::of(environment),
             scopes: config.scopes.unwrap_or_default(),
             mandatory_scope: config.mandatory_scope,
             provision_key: config.provision_key.ok_or("provision_key: a key is needed")?,
@@ -82,19 +85,8 @@ impl Definition for OAuth2 {
     fn credential(&self, collection: &str, document: &Value) -> Result<Parsed, String> {
         let text = |field: &str| document.get(field).and_then(Value::as_str).map(str::to_owned);
         if collection == TOKENS {
-            let id = |field: &str| document.get(field)?.get("id")?.as_str().map(Arc::from);
             let access = auth::text(document, "access_token")?.to_owned();
-            let token = Token {
-                application: id("credential").ok_or("credential: an application is needed")?,
-                service: id("service"),
-                user: text("authenticated_userid"),
-                scope: text("scope"),
-                access: access.clone(),
-                refresh: text("refresh_token"),
-                expires_in: document.get("expires_in").and_then(Value::as_i64).unwrap_or(0),
-                created: document.get("created_at").and_then(Value::as_i64).unwrap_or(0),
-                forget: i64::MAX,
-            };
+            let token = document.as_object().and_then(Token::read).ok_or("credential: an application is needed")?;
             return Ok(Parsed { key: access.into(), value: Arc::new(Arc::new(token)) });
         }
         let redirects = document.get("redirect_uris").and_then(Value::as_array);
@@ -137,7 +129,7 @@ struct Config {
 
 #[derive(Debug)]
 struct Compiled {
-    grants: Arc<Grants>,
+    ledger: Ledger,
     scopes: Vec<String>,
     mandatory_scope: bool,
     provision_key: String,
@@ -204,28 +196,28 @@ impl Plugin for Compiled {
         }
         // Only where the header has no token it may be in the body.
         let read = wanted != Wanted::Access || !context.request.headers.contains(&self.header);
-        if read && params::has_body(context) {
-            return Access::Wait(Box::pin(async move {
-                let bytes = body.read(BODY_LIMIT).await.ok();
-                let fields = bytes.and_then(|bytes| Fields::read(&context.request.headers, bytes));
-                self.answer(context, wanted, fields)
-            }));
+        let reads = read && params::has_body(context);
+        if wanted == Wanted::Access && !reads {
+            return self.admit(context, None).map_or(Access::Continue, Access::Respond);
         }
-        self.answer(context, wanted, None).map_or(Access::Continue, Access::Respond)
+        Access::Wait(Box::pin(async move {
+            let bytes = if reads { body.read(BODY_LIMIT).await.ok() } else { None };
+            let fields = bytes.and_then(|bytes| Fields::read(&context.request.headers, bytes));
+            match wanted {
+                Wanted::Access => self.admit(context, fields),
+                _ if context.request.method != Method::Post => Some(self.refuse_method(context, wanted)),
+                Wanted::Token => Some(self.token(context, &Params::new(context, fields)).await),
+                Wanted::Code => Some(self.authorize(context, &Params::new(context, fields)).await),
+            }
+        }))
     }
 }
 
 impl Compiled {
-    fn answer(&self, context: &mut Context, wanted: Wanted, body: Option<Fields>) -> Option<Box<Answer>> {
-        match wanted {
-            Wanted::Access => {
-                let result = self.authenticate(context, body);
-                self.anonymous.settle(context, result)
-            }
-            _ if context.request.method != Method::Post => Some(self.refuse_method(context, wanted)),
-            Wanted::Token => Some(self.token(context, &Params::new(context, body))),
-            Wanted::Code => Some(self.authorize(context, &Params::new(context, body))),
-        }
+    /// Lets in who shows a token.
+    fn admit(&self, context: &mut Context, body: Option<Fields>) -> Option<Box<Answer>> {
+        let result = self.authenticate(context, body);
+        self.anonymous.settle(context, result)
     }
 
     /// The application with this client id, and its own id.
@@ -244,7 +236,7 @@ impl Compiled {
             Box::new(Answer::json(401, body).with("WWW-Authenticate", challenge))
         })?;
         let now = context.now_ms().div_euclid(1000);
-        let token = self.grants.token(&shown, now).or_else(|| {
+        let token = self.ledger.token(&shown, now).or_else(|| {
             let credential = context.directory.credential(TOKENS, &shown, || context.now_ms())?;
             credential.value::<Arc<Token>>().map(Arc::clone)
         });

@@ -7,6 +7,7 @@ mod answer;
 mod context;
 pub mod counters;
 mod credential;
+pub mod documents;
 mod node;
 mod outcome;
 
@@ -20,6 +21,7 @@ pub use answer::{Answer, Content};
 pub use context::{BodyError, Client, Context, ErrorFormat, RequestBody, RequestId, Target, Tls, Trust};
 pub use counters::Counters;
 pub use credential::{Authenticated, Credential, Parsed};
+pub use documents::Documents;
 pub use engine::headers::{self, Headers};
 pub use engine::message::{Method, RequestHead, ResponseHead, Version};
 pub use gateway_router::Table;

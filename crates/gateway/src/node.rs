@@ -3,6 +3,7 @@
 mod apply;
 pub(crate) mod certificates;
 mod counters;
+mod documents;
 mod facts;
 mod health;
 mod metrics;
@@ -21,7 +22,7 @@ use engine::tls::{Alpn, CertificateTable, Certificates, Versions, server_config}
 use engine::upstream::PoolSettings;
 use engine::worker::{ListenerSpec, Settings as WorkerSettings, Workers};
 use gateway_model::registry::Registry;
-use gateway_proxy::pdk::{Counters, Definition, Node as PluginNode};
+use gateway_proxy::pdk::{Counters, Definition, Documents, Node as PluginNode};
 use gateway_proxy::{AccessLog, Compiler, Gateway, References, Surroundings};
 use runtime::serve::{self, BindError, Listener};
 use runtime::tasks::Tasks;
@@ -144,9 +145,17 @@ impl Node {
             Arc::clone(&clock),
             tasks.clone(),
         ));
+        if let Some(authorities) = certificates::trusted(&conf.trusted_certificates)? {
+            gateway_plugins::trust_authorities(&plugin_node, authorities.into());
+        }
         let (shared_counters, additions) = Counters::new();
         shared_counters.offer(&plugin_node);
         tasks.spawn_detached("counters", counters::serve(Arc::clone(&store), additions, tasks.shutdown()));
+        let (shared_documents, calls) = Documents::new();
+        // A declarative configuration that is loaded would take what plugins wrote away.
+        if conf.database != Database::Off {
+            shared_documents.offer(&plugin_node);
+        }
         let names = start_names(&conf, &clock, &tasks)?;
         let default = certificates::default(&conf, &conf.ssl, clock.now())?;
         let certificates = Certificates::new(CertificateTable::new(default.clone()));
@@ -171,6 +180,7 @@ impl Node {
         }));
         let loader = Arc::new(Loader::new(dao.clone()));
         let dao = if conf.database == Database::Off { dao.read_only() } else { dao };
+        tasks.spawn_detached("documents", documents::serve(dao.clone(), calls, tasks.shutdown()));
         if let Some(text) = declarative(&conf)? {
             loader.load_text(&text).await.map_err(NodeError::Declarative)?;
         }
@@ -316,7 +326,11 @@ pub(crate) fn enabled(conf: &Conf) -> Result<Vec<Arc<dyn Definition>>, NodeError
 /// The kinds of documents of a node with these plugins.
 pub(crate) fn registry(conf: &Conf, definitions: &[Arc<dyn Definition>]) -> Registry {
     let is_enabled = |name: &str| definitions.iter().any(|definition| definition.name() == name);
-    let schemas = gateway_plugins::schemas().into_iter().filter(|schema| is_enabled(schema.name()));
+    let schemas = match conf.database {
+        Database::Off => gateway_plugins::schemas_without_database(),
+        Database::Sqlite | Database::Postgres => gateway_plugins::schemas(),
+    };
+    let schemas = schemas.into_iter().filter(|schema| is_enabled(schema.name()));
     let flavor = match conf.proxy.router_flavor {
         gateway_proxy::Flavor::Expressions => gateway_model::entities::RouterFlavor::Expressions,
         gateway_proxy::Flavor::Traditional => gateway_model::entities::RouterFlavor::Traditional,

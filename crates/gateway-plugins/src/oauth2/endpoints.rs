@@ -10,6 +10,7 @@ use gateway_proxy::pdk::{Answer, Context, Trust};
 use serde_json::{Map, Value};
 
 use super::grants::{Code, Token};
+use super::ledger::Away;
 use super::params::Params;
 use super::{Application, Compiled, secret};
 use crate::arguments::{Argument, Arguments};
@@ -18,17 +19,19 @@ use crate::arguments::{Argument, Arguments};
 pub(super) struct Refusal {
     error: &'static str,
     description: String,
+    status: u16,
     /// Whether the application failed to show who it is, in a header.
     unauthorized: bool,
 }
 
 impl Refusal {
     fn new(error: &'static str, description: impl Into<String>) -> Self {
-        Self { error, description: description.into(), unauthorized: false }
+        Self { error, description: description.into(), status: 400, unauthorized: false }
     }
 
     fn client(in_header: bool) -> Self {
-        Self { unauthorized: in_header, ..Self::new("invalid_client", "Invalid client authentication") }
+        let refusal = Self::new("invalid_client", "Invalid client authentication");
+        if in_header { Self { unauthorized: true, status: 401, ..refusal } } else { refusal }
     }
 
     fn write(&self) -> Map<String, Value> {
@@ -36,6 +39,12 @@ impl Refusal {
             ("error".to_owned(), self.error.into()),
             ("error_description".to_owned(), self.description.as_str().into()),
         ])
+    }
+}
+
+impl From<Away> for Refusal {
+    fn from(_: Away) -> Self {
+        Self { status: 503, ..Self::new("temporarily_unavailable", "The database is not available") }
     }
 }
 
@@ -96,11 +105,11 @@ impl Compiled {
     }
 
     /// `…/oauth2/authorize`: a user allows an application something. The user's own application asks, not the user.
-    pub(super) fn authorize(&self, context: &Context, params: &Params<'_>) -> Box<Answer> {
+    pub(super) async fn authorize(&self, context: &Context, params: &Params<'_>) -> Box<Answer> {
         let mut redirect = None;
         let mut fragment = false;
-        let result = self.authorized(context, params, &mut redirect, &mut fragment);
-        let status = if result.is_ok() { 200 } else { 400 };
+        let result = self.authorized(context, params, &mut redirect, &mut fragment).await;
+        let status = result.as_ref().map_or_else(|refusal| refusal.status, |_| 200);
         let mut told = result.unwrap_or_else(|refusal| refusal.write());
         if let Some(state) = params.get("state") {
             told.insert("state".to_owned(), state.into());
@@ -114,7 +123,7 @@ impl Compiled {
         }
     }
 
-    fn authorized(
+    async fn authorized(
         &self,
         context: &Context,
         params: &Params<'_>,
@@ -150,12 +159,12 @@ impl Compiled {
                     created: context.now_ms().div_euclid(1000),
                 };
                 let text = secret::token().ok_or_else(|| Refusal::new("server_error", "No code could be made"))?;
-                self.grants.put_code(text.clone(), code);
+                self.ledger.put_code(text.clone(), code).await?;
                 Ok(Map::from_iter([("code".to_owned(), text.into())]))
             }
             Some("token") if self.implicit_grant => {
                 *fragment = true;
-                self.issue(context, id, Some(user), scope, None, false)
+                self.issue(context, id, Some(user), scope, None, false).await
             }
             _ => Err(Refusal::new("unsupported_response_type", "Invalid response_type")),
         }
@@ -182,11 +191,10 @@ impl Compiled {
     }
 
     /// `…/oauth2/token`: a token for a code, a user, a refresh token, or the application itself.
-    pub(super) fn token(&self, context: &Context, params: &Params<'_>) -> Box<Answer> {
-        let (status, mut told, challenge) = match self.granted(context, params) {
+    pub(super) async fn token(&self, context: &Context, params: &Params<'_>) -> Box<Answer> {
+        let (status, mut told, challenge) = match self.granted(context, params).await {
             Ok(told) => (200, told, false),
-            Err(refusal) if refusal.unauthorized => (401, refusal.write(), true),
-            Err(refusal) => (400, refusal.write(), false),
+            Err(refusal) => (refusal.status, refusal.write(), refusal.unauthorized),
         };
         if let Some(state) = params.get("state") {
             told.insert("state".to_owned(), state.into());
@@ -198,7 +206,7 @@ impl Compiled {
         answer
     }
 
-    fn granted(&self, context: &Context, params: &Params<'_>) -> Result<Map<String, Value>, Refusal> {
+    async fn granted(&self, context: &Context, params: &Params<'_>) -> Result<Map<String, Value>, Refusal> {
         self.check_tls(context)?;
         let (id, application) = self.authenticated_application(context, params)?;
         if let Some(uri) = params.get("redirect_uri")
@@ -207,21 +215,21 @@ impl Compiled {
             return Err(Refusal::new("invalid_request", NO_REDIRECT));
         }
         match params.get("grant_type").as_deref() {
-            Some("authorization_code") => self.for_code(context, params, id, &application),
-            Some("refresh_token") => self.for_refresh_token(context, params, &id),
+            Some("authorization_code") => self.for_code(context, params, id, &application).await,
+            Some("refresh_token") => self.for_refresh_token(context, params, &id).await,
             Some("client_credentials") if self.client_credentials => {
                 if params.get("authenticated_userid").is_some() {
                     self.check_provision_key(params)?;
                 }
                 let user = params.get("authenticated_userid").map(Cow::into_owned);
                 let scope = self.scope(params)?;
-                self.issue(context, id, user, scope, None, false)
+                self.issue(context, id, user, scope, None, false).await
             }
             Some("password") if self.password_grant => {
                 self.check_provision_key(params)?;
                 let user = Self::user(params)?;
                 let scope = self.scope(params)?;
-                self.issue(context, id, Some(user), scope, None, true)
+                self.issue(context, id, Some(user), scope, None, true).await
             }
             _ => Err(Refusal::new("unsupported_grant_type", "Invalid grant_type")),
         }
@@ -266,7 +274,7 @@ impl Compiled {
         Some((id.to_owned(), secret.to_owned()))
     }
 
-    fn for_code(
+    async fn for_code(
         &self,
         context: &Context,
         params: &Params<'_>,
@@ -276,7 +284,8 @@ impl Compiled {
         let now = context.now_ms().div_euclid(1000);
         let invalid = || Refusal::new("invalid_request", "Invalid code");
         let text = params.get("code").ok_or_else(invalid)?;
-        let code = self.grants.code(&text, now).ok_or_else(invalid)?;
+        let found = self.ledger.code(&text, now).await?.ok_or_else(invalid)?;
+        let code = &found.value;
         if code.application != id || !self.global && code.service != self.service(context) {
             return Err(invalid());
         }
@@ -294,13 +303,14 @@ impl Compiled {
             }
             None => {}
         }
-        if !self.grants.spend_code(&text) {
+        if !self.ledger.spend_code(&found).await? {
             return Err(invalid());
         }
-        self.issue(context, id, code.user, code.scope, None, true)
+        let Code { user, scope, .. } = found.value;
+        self.issue(context, id, user, scope, None, true).await
     }
 
-    fn for_refresh_token(
+    async fn for_refresh_token(
         &self,
         context: &Context,
         params: &Params<'_>,
@@ -309,21 +319,22 @@ impl Compiled {
         let now = context.now_ms().div_euclid(1000);
         let invalid = || Refusal::new("invalid_request", "Invalid refresh_token");
         let text = params.get("refresh_token").ok_or_else(invalid)?;
-        let token = self.grants.by_refresh(&text, now).ok_or_else(invalid)?;
+        let found = self.ledger.by_refresh(&text, now).await?.ok_or_else(invalid)?;
+        let token = &found.value;
         if !self.global && token.service != self.service(context) {
             return Err(invalid());
         }
         if token.application != *id {
             return Err(Refusal::client(false));
         }
-        if !self.grants.remove_token(&token) {
+        if !self.ledger.remove_token(&found).await? {
             return Err(invalid());
         }
         let reused = token.refresh.clone().filter(|_| self.reuse_refresh_token);
-        self.issue(context, Arc::clone(id), token.user.clone(), token.scope.clone(), reused, true)
+        self.issue(context, Arc::clone(id), token.user.clone(), token.scope.clone(), reused, true).await
     }
 
-    fn issue(
+    async fn issue(
         &self,
         context: &Context,
         application: Arc<str>,
@@ -345,7 +356,7 @@ impl Compiled {
             _ => i64::MAX,
         };
         let access = made()?;
-        self.grants.put_token(Token {
+        let token = Token {
             application,
             service: self.service(context),
             user,
@@ -355,7 +366,8 @@ impl Compiled {
             expires_in: self.token_expiration,
             created: now,
             forget,
-        });
+        };
+        self.ledger.put_token(token).await?;
         let mut told = Map::from_iter([
             ("access_token".to_owned(), Value::from(access)),
             ("token_type".to_owned(), "bearer".into()),

@@ -1,4 +1,4 @@
-//! Codes and tokens that were given out, for all workers of the node.
+//! Codes and tokens that were given out, for all workers of a node without a database.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 const CAPACITY: usize = 200_000;
 
 /// For how many seconds a code counts.
-const CODE_LIFETIME: i64 = 300;
+pub(super) const CODE_LIFETIME: i64 = 300;
 
 /// An access token.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -40,13 +40,15 @@ fn status(facts: &Facts) -> Response {
     Json(body).into_response()
 }
 
-/// A node without a database is ready once it has a configuration, be it an empty one that was given.
+/// A node without a database is ready once it has a configuration, be it an empty one that was given; another one while
+/// it has its database.
 fn ready(facts: &Facts) -> Response {
-    if facts.configuration_hash().is_some_and(|hash| hash == EMPTY_HASH) {
-        let body = Json(json!({ "message": "no configuration available (empty configuration present)" }));
-        return (StatusCode::SERVICE_UNAVAILABLE, body).into_response();
-    }
-    Json(json!({ "message": "ready" })).into_response()
+    let missing = match facts.configuration_hash() {
+        Some(hash) if hash == EMPTY_HASH => "no configuration available (empty configuration present)",
+        None if !facts.database_reachable() => "failed to connect to database",
+        _ => return Json(json!({ "message": "ready" })).into_response(),
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "message": missing }))).into_response()
 }
 
 fn render(facts: &Facts) -> Response {

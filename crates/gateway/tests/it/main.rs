@@ -3,3 +3,5 @@
 // Says so to the lint that lets tests unwrap.
 #[cfg(test)]
 mod admin;
+#[cfg(test)]
+mod nodes;
