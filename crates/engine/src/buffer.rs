@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 
 use crate::message::{RequestHead, ResponseHead};
-use crate::timer::Timer;
 
 /// Room for a body of 64 KiB together with a head of usual size, so that both leave with one write.
 const SIZE: usize = 68 * 1024;
@@ -74,7 +73,6 @@ impl Buffer {
 pub(crate) struct Buffers {
     free: RefCell<Vec<Buffer>>,
     stages: RefCell<Vec<Vec<u8>>>,
-    timers: RefCell<Vec<Timer>>,
 }
 
 impl Buffers {
@@ -104,19 +102,6 @@ impl Buffers {
     pub(crate) fn give(&self, buffer: Buffer) {
         if !buffer.block.is_empty() {
             self.take_back(buffer);
-        }
-    }
-
-    /// A timer that does not run.
-    pub(crate) fn take_timer(&self) -> Timer {
-        self.timers.borrow_mut().pop().unwrap_or_default()
-    }
-
-    pub(crate) fn give_timer(&self, mut timer: Timer) {
-        timer.stop();
-        let mut timers = self.timers.borrow_mut();
-        if timers.len() < KEPT {
-            timers.push(timer);
         }
     }
 

@@ -90,7 +90,7 @@ impl Exchange {
             buffered: Vec::new(),
             handed_out: 0,
             consumed: false,
-            timer: worker.buffers.take_timer(),
+            timer: worker.timers.take(),
             worker,
         }
     }
@@ -294,7 +294,7 @@ impl Exchange {
 
     pub(crate) fn into_client(self) -> Channel {
         self.worker.heads.give(self.request);
-        self.worker.buffers.give_timer(self.timer);
+        self.worker.timers.give(self.timer);
         self.client
     }
 }

@@ -19,6 +19,7 @@ use tracing::{debug, error, warn};
 use crate::buffer::{Buffers, Heads};
 use crate::http1::Limits;
 use crate::service::Service;
+use crate::timer::{TICK, Timers, ticks};
 use crate::upstream::{PoolSettings, Pools};
 
 mod connection;
@@ -33,9 +34,6 @@ pub use listener::{BindError, ListenerSpec};
 
 /// How many commands may wait for a worker; senders wait beyond.
 const COMMANDS: usize = 16;
-
-/// How exactly idle connections and late heads are noticed.
-const TICK: Duration = Duration::from_millis(250);
 
 /// How long accepting pauses after an error.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -357,11 +355,10 @@ pub struct Worker {
     pub(crate) settings: Arc<Settings>,
     pub(crate) buffers: Rc<Buffers>,
     pub(crate) heads: Heads,
+    pub(crate) timers: Timers,
     pub(crate) pools: Pools,
     pub(crate) counters: Arc<WorkerCounters>,
     draining: Cell<bool>,
-    /// Ticks since the start: a clock that costs nothing to read.
-    ticks: Cell<u64>,
     /// The timeouts of [`Settings`] in ticks.
     head_ticks: u64,
     idle_ticks: u64,
@@ -394,13 +391,13 @@ impl Worker {
             started: Instant::now(),
             buffers: Rc::default(),
             heads: Heads::default(),
+            timers: Timers::default(),
             pools: Pools::new(settings.pool),
             head_ticks: ticks(settings.head_timeout),
             idle_ticks: ticks(settings.idle_timeout),
             settings,
             counters,
             draining: Cell::new(false),
-            ticks: Cell::new(0),
             connections: RefCell::default(),
             emptied: Notify::new(),
         }
@@ -451,12 +448,12 @@ impl Worker {
     /// The tick in which so many whole ticks have passed.
     fn tick_after(&self, ticks: u64) -> u64 {
         // One more, as the current tick has begun already.
-        self.ticks.get().saturating_add(ticks).saturating_add(1)
+        self.timers.now().saturating_add(ticks).saturating_add(1)
     }
 
     fn tick(&self) {
-        let now = self.ticks.get() + 1;
-        self.ticks.set(now);
+        self.timers.tick();
+        let now = self.timers.now();
         for (_, state) in self.connections.borrow().iter() {
             if state.deadline.get() <= now {
                 state.abort();
@@ -490,11 +487,6 @@ impl Worker {
             );
         }
     }
-}
-
-/// How many ticks a time takes, rounded up.
-fn ticks(time: Duration) -> u64 {
-    u64::try_from(time.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX)
 }
 
 impl fmt::Debug for Worker {
