@@ -80,7 +80,7 @@ async fn dispatch(command: Command, session: &mut Session<'_>) -> anyhow::Result
         Command::Generate(args) => commands::generate::run(args, session).await,
         Command::Get(args) => commands::get::run(args, session).await,
         Command::Inspect(args) => commands::inspect::run(args, session).await,
-        Command::Install(args) => commands::install::run(&args),
+        Command::Install(args) => commands::install::run(&args, session),
         Command::Manage(args) => commands::manage::run(args, session).await,
         Command::Version(args) => commands::version::run(args, session).await,
     }

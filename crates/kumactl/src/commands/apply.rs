@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use serde_json::{Value, json};
 
-use super::collection;
+use super::{collection, export};
 use crate::cli::key_value;
-use crate::client::download;
+use crate::client::{Client, download};
 use crate::document;
 use crate::manifest::Manifest;
 use crate::output::Structured;
@@ -142,9 +143,14 @@ fn print(items: &[Item], session: &mut Session<'_>) -> anyhow::Result<()> {
 
 async fn send(items: &[Item], session: &mut Session<'_>) -> anyhow::Result<()> {
     let client = session.client()?;
-    for Item { origin, manifest } in items {
+    for (index, Item { origin, manifest }) in items.iter().enumerate() {
         let mut path = collection(manifest.kind, &manifest.mesh);
         path.push(&manifest.name);
+        // An export founds a mesh before its secrets and completes it after them. One that exists stays whole.
+        let is_completed = || items[index + 1..].iter().any(|later| is_same(&later.manifest, manifest));
+        if is_founding(manifest) && is_completed() && exists(&client, &path).await? {
+            continue;
+        }
         let written = client
             .put(&path, &manifest.object)
             .await
@@ -157,4 +163,26 @@ async fn send(items: &[Item], session: &mut Session<'_>) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether it says no more than that there is a mesh, as `export` does of a mesh that takes two steps.
+fn is_founding(manifest: &Manifest) -> bool {
+    let is_known = |(field, value): (&String, &Value)| match field.as_str() {
+        "type" | "name" => true,
+        field => field == export::SKIP_POLICIES && *value == json!(["*"]),
+    };
+    manifest.kind.name == "Mesh"
+        && manifest.object.as_object().is_some_and(|fields| fields.len() == 3 && fields.iter().all(is_known))
+}
+
+fn is_same(one: &Manifest, other: &Manifest) -> bool {
+    one.kind.name == other.kind.name && one.mesh == other.mesh && one.name == other.name
+}
+
+async fn exists(client: &Client, path: &[&str]) -> anyhow::Result<bool> {
+    match client.get(path, &[]).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.status() == Some(404) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -2,8 +2,9 @@
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use mesh_model::{KINDS, Kind, Scope};
-use serde_json::Value;
+use mesh_model::mesh::CaSource;
+use mesh_model::{KINDS, Kind, Spec};
+use serde_json::{Value, json};
 
 use crate::client::{Client, Index};
 use crate::output::table::printable;
@@ -12,6 +13,8 @@ use crate::session::Session;
 
 /// Resources fetched at a time.
 const PAGE: &str = "1000";
+/// Field of a mesh that keeps policies away that would come with it.
+pub(super) const SKIP_POLICIES: &str = "skipCreatingInitialPolicies";
 /// Fields the control plane computes; a resource is applied without them.
 const COMPUTED_FIELDS: [&str; 3] = ["creationTime", "modificationTime", "kri"];
 
@@ -70,10 +73,8 @@ pub(crate) async fn run(args: ExportArgs, session: &mut Session<'_>) -> anyhow::
     let client = session.client()?;
     let index = client.index().await.context("could not learn the version of the control plane")?;
     session.out.line(&printable(&header(&index)))?;
-    // Meshes first and the rest in an order that can be applied again.
-    let mut kinds: Vec<&Kind> = KINDS.iter().filter(|kind| args.profile.includes(kind)).collect();
-    kinds.sort_by_key(|kind| (kind.name != "Mesh", kind.scope == Scope::Mesh));
-    for kind in kinds {
+    let mut all = Vec::new();
+    for kind in KINDS.iter().filter(|kind| args.profile.includes(kind)) {
         for mut item in fetch_all(&client, kind).await? {
             if is_admin(kind, &item) && !args.include_admin {
                 continue;
@@ -81,11 +82,60 @@ pub(crate) async fn run(args: ExportArgs, session: &mut Session<'_>) -> anyhow::
             if let Value::Object(object) = &mut item {
                 object.retain(|field, _| !COMPUTED_FIELDS.contains(&field.as_str()));
             }
-            session.out.line("---")?;
-            session.out.structured(&item, Structured::Yaml)?;
+            all.push((Turn::of(kind, &item), item));
         }
     }
+    let founded: Vec<_> =
+        all.iter().filter(|(turn, _)| *turn == Turn::SecuredMesh).map(|(_, mesh)| founding(mesh)).collect();
+    all.extend(founded.into_iter().map(|mesh| (Turn::Mesh, mesh)));
+    all.sort_by_key(|(turn, _)| *turn);
+    for (_, item) in all {
+        session.out.line("---")?;
+        session.out.structured(&item, Structured::Yaml)?;
+    }
     Ok(())
+}
+
+/// When a resource can be applied: what it needs comes before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    Mesh,
+    Secret,
+    /// A mesh whose authority is made of its secrets, which need the mesh themselves.
+    SecuredMesh,
+    Other,
+    /// Keys of the tokens that `apply` itself may show: from there on it needs a new one.
+    UserTokenKey,
+}
+
+impl Turn {
+    fn of(kind: &'static Kind, item: &Value) -> Self {
+        match kind.name {
+            "Mesh" if needs_secrets(kind, item) => Self::SecuredMesh,
+            "Mesh" => Self::Mesh,
+            "GlobalSecret" if resource::text(&item["name"]).starts_with("user-token-signing-key") => Self::UserTokenKey,
+            "Secret" | "GlobalSecret" => Self::Secret,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn needs_secrets(kind: &'static Kind, mesh: &Value) -> bool {
+    let mut body = mesh.clone();
+    if let Value::Object(fields) = &mut body {
+        fields.retain(|field, _| !["type", "name", "labels"].contains(&field.as_str()));
+    }
+    match mesh_model::parse(kind, &body) {
+        Ok(Spec::Mesh(mesh)) => {
+            mesh.enabled_ca().is_some_and(|backend| matches!(backend.source, CaSource::Provided { .. }))
+        }
+        _ => false,
+    }
+}
+
+/// The first step towards a mesh that takes two. `apply` leaves it out where there is a mesh already.
+fn founding(mesh: &Value) -> Value {
+    json!({ "type": "Mesh", "name": mesh["name"], SKIP_POLICIES: ["*"] })
 }
 
 /// The comment that says where the resources come from.

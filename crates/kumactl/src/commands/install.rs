@@ -1,7 +1,8 @@
 //! `install`
 
-use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
+
+use crate::session::Session;
 
 #[derive(Args, Debug)]
 pub(crate) struct InstallArgs {
@@ -11,7 +12,7 @@ pub(crate) struct InstallArgs {
 
 #[derive(Debug, Subcommand)]
 enum Component {
-    /// Print the schema of a database (control planes of this release create theirs by themselves)
+    /// Print the schema of a database as SQL for psql; safe to apply again. `kuma-cp migrate up` does the same
     DatabaseSchema {
         /// Database
         #[arg(long, value_enum)]
@@ -24,11 +25,10 @@ enum Target {
     Postgres,
 }
 
-pub(crate) fn run(args: &InstallArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: &InstallArgs, session: &mut Session<'_>) -> anyhow::Result<()> {
     match args.component {
-        Component::DatabaseSchema { target: Target::Postgres } => bail!(
-            "PostgreSQL is not supported by this release; the control plane keeps its state in a SQLite file, \
-             whose schema it creates by itself (KUMA_STORE_TYPE=sqlite)"
-        ),
+        Component::DatabaseSchema { target: Target::Postgres } => {
+            Ok(session.out.text(&store::postgres::schema_sql())?)
+        }
     }
 }

@@ -24,9 +24,9 @@ async fn an_export_can_be_applied() {
         .on("GET /secrets?size=1000", 200, list(secrets, Value::Null));
     assert_snapshot!(bench.run("export").await, @"
     > GET /
+    > GET /global-secrets?size=1000
     > GET /meshes?size=1000
     > GET /meshes?size=1000&offset=1
-    > GET /global-secrets?size=1000
     > GET /secrets?size=1000
     # Product: Kuma, Version: 2.14.3, Hostname: cp�-1, ClusterId: c, InstanceId: cp-1-ab
     ---
@@ -46,4 +46,39 @@ async fn an_export_can_be_applied() {
     ! Error: --format=kubernetes is not supported by this release; universal is
     (failed)
     ");
+}
+
+/// A mesh whose authority is in its secrets.
+fn secured() -> Value {
+    let conf = json!({"cert": {"secret": "cert"}, "key": {"secret": "key"}});
+    let backend = json!({"name": "ca-1", "type": "provided", "conf": conf});
+    json!({"type": "Mesh", "name": "a", "mtls": {"enabledBackend": "ca-1", "backends": [backend]}})
+}
+
+#[tokio::test]
+async fn what_needs_secrets_comes_after_them_and_keys_of_user_tokens_last() {
+    let global = json!([
+        {"type": "GlobalSecret", "name": "user-token-signing-key-1", "data": "eA=="},
+        {"type": "GlobalSecret", "name": "zone-token-signing-key-1", "data": "eA=="},
+    ]);
+    let secrets = json!([{"type": "Secret", "mesh": "a", "name": "cert", "data": "eA=="}]);
+    let bench = Bench::new()
+        .on("GET /meshes?size=1000", 200, list(json!([secured()]), Value::Null))
+        .on("GET /", 200, INDEX)
+        .on("GET /global-secrets?size=1000", 200, list(global, Value::Null))
+        .on("GET /secrets?size=1000", 200, list(secrets, Value::Null));
+    let export = bench.run("export -a").await.stdout;
+    let order: Vec<&str> = export.lines().filter_map(|line| line.strip_prefix("name: ")).collect();
+    assert_eq!(order, ["a", "zone-token-signing-key-1", "cert", "a", "user-token-signing-key-1"], "{export}");
+    assert_eq!(export.matches("skipCreatingInitialPolicies").count(), 1, "{export}");
+}
+
+#[tokio::test]
+async fn a_mesh_that_exists_is_not_founded_again() {
+    let text = format!("type: Mesh\nname: a\nskipCreatingInitialPolicies: ['*']\n---\n{}", secured());
+    for (status, writes) in [(200, 1), (404, 2)] {
+        let bench = Bench::new().stdin(&text).on("GET /meshes/a", status, "{}").on("PUT /meshes/a", 200, "{}");
+        let said = bench.run("apply -f -").await.stdout;
+        assert_eq!(said.matches("resource type=\"Mesh\"").count(), writes, "{status}: {said}");
+    }
 }
