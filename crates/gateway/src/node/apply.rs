@@ -2,13 +2,18 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use gateway_proxy::{Change, Compiler, Config};
 use runtime::tasks::Shutdown;
 use store::{Event, Key, Revision, Store, StoreError};
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
+
+/// How often configurations that were replaced are looked at.
+const SWEEP: Duration = Duration::from_millis(100);
 
 /// What is in force, and where to wait for it.
 #[derive(Clone, Debug)]
@@ -34,6 +39,9 @@ pub(super) struct Applier {
     /// What the compiler has, to find out what a later snapshot lacks.
     known: HashSet<Key>,
     in_force: Arc<ArcSwap<Config>>,
+    /// What was in force before, as long as requests use it. Taking a large configuration apart takes a while: that is
+    /// this task's work, and not that of the worker with the last request.
+    replaced: Vec<Arc<Config>>,
     revision: watch::Sender<Revision>,
     /// Compilers of other settings.
     replacements: mpsc::Receiver<Compiler>,
@@ -45,15 +53,22 @@ impl Applier {
         let in_force = Arc::new(ArcSwap::from_pointee(compiler.config(0)));
         let (revision, receiver) = watch::channel(0);
         let handle = InForce { config: Arc::clone(&in_force), revision: receiver };
-        (Self { store, compiler, known: HashSet::new(), in_force, revision, replacements }, handle)
+        let known = HashSet::new();
+        (Self { store, compiler, known, in_force, replaced: Vec::new(), revision, replacements }, handle)
     }
 
     /// The task.
     pub(super) async fn run(mut self, mut shutdown: Shutdown) -> Result<(), StoreError> {
         let mut events = self.store.watch().await?;
+        let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let event = tokio::select! {
                 event = events.next() => event,
+                _ = sweep.tick(), if !self.replaced.is_empty() => {
+                    tokio::task::block_in_place(|| self.sweep());
+                    continue;
+                }
                 Some(compiler) = self.replacements.recv() => {
                     self.compiler = compiler;
                     self.known.clear();
@@ -94,9 +109,14 @@ impl Applier {
             error!(%problem, "Not in force");
         }
         let revision = event.revision();
-        self.in_force.store(Arc::new(self.compiler.config(revision)));
+        self.replaced.push(self.in_force.swap(Arc::new(self.compiler.config(revision))));
         self.revision.send_replace(revision);
         info!(revision, "Configuration in force");
+    }
+
+    /// Drops the configurations that no request uses any more.
+    fn sweep(&mut self) {
+        self.replaced.retain(|config| Arc::strong_count(config) > 1);
     }
 }
 
