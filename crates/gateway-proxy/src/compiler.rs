@@ -23,7 +23,7 @@ use crate::references::References;
 use crate::settings::Settings;
 use crate::slots::Slots;
 use crate::upstreams::{TargetMark, UpstreamRuntime, Upstreams};
-use documents::{Dirty, Documents};
+use documents::{Dirty, Documents, Map};
 use plugins::Compiled;
 
 type Id = Arc<str>;
@@ -114,7 +114,7 @@ pub struct Compiler {
     documents: Documents,
     directory: Arc<Directory>,
     plugins: Plugins,
-    compiled: HashMap<Id, Compiled>,
+    compiled: Map<Id, Compiled>,
     services: Slots<Id, ServiceRuntime>,
     upstreams: Upstreams,
     upstreams_by_name: Table<Id, Arc<UpstreamRuntime>>,
@@ -127,8 +127,8 @@ pub struct Compiler {
     references: References,
     chains: Slots<ChainKey, Chain>,
     /// How many routes use a chain, and which one each uses.
-    chain_users: HashMap<ChainKey, usize>,
-    chain_of_route: HashMap<Id, ChainKey>,
+    chain_users: Map<ChainKey, usize>,
+    chain_of_route: Map<Id, ChainKey>,
     router: Router<Arc<RouteRuntime>>,
 }
 
@@ -160,11 +160,11 @@ impl Compiler {
             documents: Documents::default(),
             directory: Arc::default(),
             plugins: Plugins::default(),
-            compiled: HashMap::new(),
+            compiled: Map::default(),
             services: Slots::default(),
             chains: Slots::default(),
-            chain_users: HashMap::new(),
-            chain_of_route: HashMap::new(),
+            chain_users: Map::default(),
+            chain_of_route: Map::default(),
         }
     }
 

@@ -4,20 +4,22 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
+
 /// Values by number, as one configuration sees them.
 pub(crate) type Places<T> = Arc<Vec<Option<Arc<T>>>>;
 
 /// Values by key and by number. A key keeps its number as long as it is there.
 #[derive(Debug)]
 pub(crate) struct Slots<K, T> {
-    numbers: HashMap<K, usize>,
+    numbers: HashMap<K, usize, RandomState>,
     free: Vec<usize>,
     places: Places<T>,
 }
 
 impl<K, T> Default for Slots<K, T> {
     fn default() -> Self {
-        Self { numbers: HashMap::new(), free: Vec::new(), places: Arc::default() }
+        Self { numbers: HashMap::default(), free: Vec::new(), places: Arc::default() }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::spec::{Flavor, RouteError, RouteSpec};
 /// A route.
 #[derive(Debug)]
 pub(crate) struct Matcher<T> {
-    pub(crate) spec: RouteSpec,
+    pub(crate) id: Arc<str>,
     pub(crate) payload: T,
     pub(crate) placements: Vec<Placement>,
     criteria: Criteria,
@@ -64,12 +64,12 @@ impl<T> Matcher<T> {
                 .into_iter()
                 .map(|place| Placement { rank, place, port: None, regex: None })
                 .collect();
-            return Ok(Self { placements, criteria: Criteria::Expression(expression), spec, payload });
+            return Ok(Self { id: spec.id, placements, criteria: Criteria::Expression(expression), payload });
         }
         let mut regexes = Vec::new();
         let placements = placements(flavor, &spec, &mut regexes)?;
         let fields = Fields {
-            methods: spec.methods.clone(),
+            methods: spec.methods,
             headers: spec.headers.iter().map(header).collect::<Result<_, _>>()?,
             snis: spec.snis.iter().map(|sni| host_key(&sni.trim_end_matches('.').to_ascii_lowercase()).0).collect(),
             sources: spec.sources.iter().map(address).collect::<Result<_, _>>()?,
@@ -77,7 +77,7 @@ impl<T> Matcher<T> {
             only_tls: spec.only_tls.filter(|_| flavor == Flavor::Expressions),
             regexes,
         };
-        Ok(Self { placements, criteria: Criteria::Fields(Box::new(fields)), spec, payload })
+        Ok(Self { id: spec.id, placements, criteria: Criteria::Fields(Box::new(fields)), payload })
     }
 
     /// Whether the request matches; host and prefix have been looked at by the index.

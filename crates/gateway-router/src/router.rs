@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use indexmap::IndexMap;
 
 use crate::expression::Captured;
@@ -12,7 +13,7 @@ use crate::matcher::{Matcher, Placement};
 use crate::place::{HostKey, Label, Spot};
 use crate::rank::Rank;
 use crate::request::{Request, lower};
-use crate::spec::{Change, Flavor, RouteError};
+use crate::spec::{Change, Flavor, RouteError, RouteSpec};
 use crate::table::Table;
 
 /// All routes, indexed. Immutable: a changed router shares with the old one all that did not change.
@@ -55,6 +56,9 @@ struct Shelf<T> {
     /// Those that want no field, or not with a value known beforehand.
     rest: List<T>,
 }
+
+/// Ids of routes that are taken out, be it for a changed one.
+type Gone = HashSet<Arc<str>, RandomState>;
 
 type List<T> = Arc<Vec<Item<T>>>;
 type ByValue<T> = Table<Box<[u8]>, List<T>>;
@@ -104,15 +108,15 @@ impl<T> Router<T> {
             prefixes: self.prefixes.clone(),
             any: Arc::clone(&self.any),
         };
-        let mut latest = IndexMap::new();
+        let mut latest: IndexMap<Arc<str>, Option<(RouteSpec, T)>, RandomState> = IndexMap::default();
         for change in changes {
             match change {
                 Change::Remove(id) => latest.insert(id, None),
                 Change::Put(spec, payload) => latest.insert(Arc::clone(&spec.id), Some((spec, payload))),
             };
         }
-        let (mut gone, mut refused) = (HashSet::new(), Vec::new());
-        let mut edits: HashMap<HostKey, HashMap<Spot, Vec<Item<T>>>> = HashMap::new();
+        let (mut gone, mut refused) = (Gone::default(), Vec::new());
+        let mut edits: HashMap<HostKey, HashMap<Spot, Vec<Item<T>>, RandomState>, RandomState> = HashMap::default();
         for (id, put) in latest {
             if let Some(old) = next.matchers.remove(&id) {
                 for Placement { place, .. } in &old.placements {
@@ -203,7 +207,7 @@ impl<T> Bucket<T> {
         self.rest.search(request, best);
     }
 
-    fn edit(&mut self, spot: Spot, added: Vec<Item<T>>, gone: &HashSet<Arc<str>>) {
+    fn edit(&mut self, spot: Spot, added: Vec<Item<T>>, gone: &Gone) {
         let Some(prefix) = spot.prefix else { return self.rest.edit(spot.header, added, gone) };
         let known = self.by_prefix.remove(&prefix);
         let was_there = known.is_some();
@@ -242,7 +246,7 @@ impl<T> Shelf<T> {
         search(&self.rest, request, best);
     }
 
-    fn edit(&mut self, label: Option<Label>, added: Vec<Item<T>>, gone: &HashSet<Arc<str>>) {
+    fn edit(&mut self, label: Option<Label>, added: Vec<Item<T>>, gone: &Gone) {
         let Some(Label { name, value }) = label else { return edit(&mut self.rest, added, gone) };
         let at = self.by_header.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
             self.by_header.push((name, Table::default()));
@@ -279,10 +283,10 @@ fn search<'a, T>(items: &'a [Item<T>], request: &Request<'_>, best: &mut Best<'a
 }
 
 /// Takes from a list what is gone or changed, and sorts in what is new.
-fn edit<T>(items: &mut List<T>, added: Vec<Item<T>>, gone: &HashSet<Arc<str>>) {
+fn edit<T>(items: &mut List<T>, added: Vec<Item<T>>, gone: &Gone) {
     let items = Arc::make_mut(items);
     if !gone.is_empty() {
-        items.retain(|item| !gone.contains(&item.matcher.spec.id));
+        items.retain(|item| !gone.contains(&item.matcher.id));
     }
     if !added.is_empty() {
         items.extend(added);

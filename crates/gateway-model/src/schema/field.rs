@@ -483,6 +483,8 @@ pub(crate) struct Record {
     pub(crate) index: Names,
     pub(crate) shorthands: Vec<Field>,
     pub(crate) checks: Vec<EntityCheck>,
+    /// Whether the fields are other ones than those of the record it was made of; empty if it was made of none.
+    replaced: Vec<bool>,
     /// What fields are that nothing is given for, in their order; found out when it is first asked for.
     unset: OnceLock<Box<[Unset]>>,
 }
@@ -543,14 +545,21 @@ impl Record {
 
     /// The record with `special` over it, which may replace fields that it has, and adds checks.
     pub(crate) fn specialised(&self, special: &Self) -> Self {
-        let mut record = Self { unset: OnceLock::new(), ..self.clone() };
+        let replaced = vec![false; self.fields.len()];
+        let mut record = Self { unset: OnceLock::new(), replaced, ..self.clone() };
         for field in &special.fields {
             if let Some(at) = record.index.get(field.name) {
+                record.replaced[at] = true;
                 record.fields[at] = field.clone();
             }
         }
         record.checks.extend(special.checks.iter().cloned());
         record
+    }
+
+    /// Whether the field at this place is another one than in the record this one was made of.
+    pub(crate) fn replaces(&self, at: usize) -> bool {
+        self.replaced.get(at) == Some(&true)
     }
 
     /// What its fields are that nothing is given for.

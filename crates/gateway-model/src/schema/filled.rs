@@ -166,15 +166,18 @@ impl<'s> Filled<'s> {
         }
     }
 
-    /// Calls `visit` with everything that is there, in order.
-    pub(super) fn each(&self, visit: &mut dyn FnMut(&str, Option<&Field>, Content<'_>)) {
+    /// Calls `visit` with everything that is there, in order, but for defaults that are known to be right.
+    pub(super) fn each_unsure(&self, visit: &mut dyn FnMut(&str, Option<&Field>, Content<'_>)) {
         let unset = self.completed.record().unset();
-        let same = std::ptr::eq(self.completed.record(), self.view.record());
-        for ((field, given), unset) in self.view.fields().zip(&self.given).zip(unset) {
+        let record = self.view.record();
+        let same = std::ptr::eq(self.completed.record(), record);
+        let known = |at: usize| same || !(self.completed.is_specialised() || record.replaces(at));
+        for (at, ((field, given), unset)) in self.view.fields().zip(&self.given).zip(unset).enumerate() {
             match (given, &unset.fallback) {
                 (Some(value), _) => visit(field.name(), Some(field), Content::Given(value)),
+                (None, Fallback::Value { checked: Ok(()), .. }) if known(at) => {}
                 (None, Fallback::Value { value, checked, .. }) => {
-                    let checked = same.then_some(checked);
+                    let checked = known(at).then_some(checked);
                     visit(field.name(), Some(field), Content::Unset { value, checked });
                 }
                 (None, Fallback::Absent | Fallback::Generated) => {}

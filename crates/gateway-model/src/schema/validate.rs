@@ -63,7 +63,7 @@ pub(crate) fn record(
 pub(crate) fn filled(document: &Filled<'_>) -> Result<(), Map<String, Value>> {
     let view = document.view();
     let mut errors = Map::new();
-    document.each(&mut |name, field, content| {
+    document.each_unsure(&mut |name, field, content| {
         let result = match (field, content) {
             (Some(field), Content::Given(value) | Content::Unset { value, checked: None }) => {
                 self::field(field, None, value)

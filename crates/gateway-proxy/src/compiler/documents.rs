@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use gateway_model::typed::{CaCertificate, Certificate, Plugin, Route, Service, Sni, Target, Upstream};
 use serde::de::DeserializeOwned;
 
@@ -11,32 +12,36 @@ use crate::references::{Vault, any_in};
 
 type Id = Arc<str>;
 
+/// Ids are hashed a dozen times for each document.
+pub(super) type Map<K, V> = HashMap<K, V, RandomState>;
+pub(super) type Set<K> = HashSet<K, RandomState>;
+
 /// Documents by id.
 #[derive(Debug, Default)]
 pub(super) struct Documents {
-    pub(super) services: HashMap<Id, Arc<Service>>,
-    pub(super) routes: HashMap<Id, Arc<Route>>,
-    pub(super) plugins: HashMap<Id, Arc<Plugin>>,
-    pub(super) upstreams: HashMap<Id, Arc<Upstream>>,
-    pub(super) targets: HashMap<Id, Arc<Target>>,
-    pub(super) certificates: HashMap<Id, Arc<Certificate>>,
-    pub(super) ca_certificates: HashMap<Id, Arc<CaCertificate>>,
-    pub(super) snis: HashMap<Id, Arc<Sni>>,
-    pub(super) vaults: HashMap<Id, Arc<Vault>>,
-    pub(super) routes_of_service: HashMap<Id, HashSet<Id>>,
-    pub(super) targets_of_upstream: HashMap<Id, HashSet<Id>>,
-    pub(super) plugins_of_route: HashMap<Id, HashSet<Id>>,
+    pub(super) services: Map<Id, Arc<Service>>,
+    pub(super) routes: Map<Id, Arc<Route>>,
+    pub(super) plugins: Map<Id, Arc<Plugin>>,
+    pub(super) upstreams: Map<Id, Arc<Upstream>>,
+    pub(super) targets: Map<Id, Arc<Target>>,
+    pub(super) certificates: Map<Id, Arc<Certificate>>,
+    pub(super) ca_certificates: Map<Id, Arc<CaCertificate>>,
+    pub(super) snis: Map<Id, Arc<Sni>>,
+    pub(super) vaults: Map<Id, Arc<Vault>>,
+    pub(super) routes_of_service: Map<Id, Set<Id>>,
+    pub(super) targets_of_upstream: Map<Id, Set<Id>>,
+    pub(super) plugins_of_route: Map<Id, Set<Id>>,
 }
 
 /// Ids of what has to be compiled again.
 #[derive(Debug, Default)]
 pub(super) struct Dirty {
-    pub(super) services: HashSet<Id>,
-    pub(super) routes: HashSet<Id>,
+    pub(super) services: Set<Id>,
+    pub(super) routes: Set<Id>,
     /// With the document that was in force.
-    pub(super) plugins: HashMap<Id, Option<Arc<Plugin>>>,
+    pub(super) plugins: Map<Id, Option<Arc<Plugin>>>,
     /// With the name that was in force.
-    pub(super) upstreams: HashMap<Id, Option<Arc<str>>>,
+    pub(super) upstreams: Map<Id, Option<Arc<str>>>,
     /// Certificates or server names changed.
     pub(super) names: bool,
     /// Certificates or authorities changed, and with them what their users are compiled from.
@@ -133,7 +138,7 @@ impl Documents {
 type Replaced<T> = (Option<Arc<T>>, Option<Arc<T>>);
 
 /// Puts the change's document into the map, and gives what was there and what is there.
-fn replace<T: DeserializeOwned>(map: &mut HashMap<Id, Arc<T>>, change: &Change<'_>) -> Result<Replaced<T>, Problem> {
+fn replace<T: DeserializeOwned>(map: &mut Map<Id, Arc<T>>, change: &Change<'_>) -> Result<Replaced<T>, Problem> {
     match change {
         Change::Put { id, document, .. } => {
             let new: Arc<T> = Arc::new(serde_json::from_str(document).map_err(|error| change.problem(error))?);
@@ -145,7 +150,7 @@ fn replace<T: DeserializeOwned>(map: &mut HashMap<Id, Arc<T>>, change: &Change<'
 }
 
 /// Moves `child` from one parent's set to another's.
-fn relink(sets: &mut HashMap<Id, HashSet<Id>>, child: &str, old: Option<Id>, new: Option<Id>) {
+fn relink(sets: &mut Map<Id, Set<Id>>, child: &str, old: Option<Id>, new: Option<Id>) {
     if old == new {
         return;
     }
