@@ -141,6 +141,13 @@ impl Server {
         self.inner.port
     }
 
+    /// Variables with which `psql` is its superuser.
+    pub fn superuser(&self) -> [(&'static str, String); 4] {
+        let (directory, port) = (self.inner.dir.display().to_string(), self.port().to_string());
+        let user = programs::SUPERUSER.to_owned();
+        [("PGHOST", directory), ("PGPORT", port), ("PGDATABASE", user.clone()), ("PGUSER", user)]
+    }
+
     /// Ends it; databases stay.
     pub async fn stop(&self, how: Stop) -> Result<()> {
         let process = self.inner.process.lock().take();
@@ -207,8 +214,8 @@ impl Server {
     /// What a statement answers, as the superuser; columns are parted by `|`.
     pub fn sql(&self, database: &str, statement: &str) -> Result<String> {
         let mut command = self.inner.programs.psql();
-        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", programs::SUPERUSER, "-d", database]);
-        command.arg("-h").arg(&self.inner.dir).arg("-p").arg(self.port().to_string()).args(["-c", statement]);
+        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement]);
+        command.envs(self.superuser());
         let output = command.output().context("psql cannot be run")?;
         ensure!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())

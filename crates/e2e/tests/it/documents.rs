@@ -1,5 +1,7 @@
 //! Every command that a document shows is one that its program understands.
 
+mod several;
+
 use std::path::PathBuf;
 use std::process::Command;
 

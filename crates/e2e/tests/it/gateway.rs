@@ -5,7 +5,8 @@ mod command_line;
 mod database;
 mod declarative;
 mod documents;
-
+mod moves;
+mod several;
 mod streams;
 mod tls;
 mod upstreams;
@@ -25,7 +26,7 @@ use tokio::task::JoinSet;
 const SOON: Duration = Duration::from_secs(15);
 
 /// A service that calls itself `name`.
-async fn upstream(name: &str) -> Result<HttpEcho> {
+pub(crate) async fn upstream(name: &str) -> Result<HttpEcho> {
     HttpEcho::start(name, free_port()?).await
 }
 
@@ -51,7 +52,7 @@ consumers:
 }
 
 /// A service and a route to it by the path `/name`; in force when this returns.
-async fn publish(env: &GatewayEnv, name: &str, url: &str) -> Result<()> {
+pub(crate) async fn publish(env: &GatewayEnv, name: &str, url: &str) -> Result<()> {
     env.post("/services", &json!({ "name": name, "url": url })).await?;
     let route = json!({ "name": name, "paths": [format!("/{name}")] });
     env.post(&format!("/services/{name}/routes"), &route).await.map(drop)
@@ -66,7 +67,7 @@ async fn call(client: &Client, url: &str, key: Option<&str>) -> Result<(StatusCo
 }
 
 /// Waits until a call with this key has this status.
-async fn wait_status(env: &GatewayEnv, path: &str, key: Option<&str>, expected: u16) -> Result<()> {
+pub(crate) async fn wait_status(env: &GatewayEnv, path: &str, key: Option<&str>, expected: u16) -> Result<()> {
     wait_for(&format!("{path} answers {expected}"), SOON, || async {
         let (status, body) = call(env.client(), &env.url(path), key).await?;
         ensure!(status == expected, "{status} {body}");
@@ -76,7 +77,7 @@ async fn wait_status(env: &GatewayEnv, path: &str, key: Option<&str>, expected: 
 }
 
 /// Calls without a pause, on connections that are kept and on new ones, of which every one has to be answered.
-struct Traffic {
+pub(crate) struct Traffic {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
     callers: JoinSet<Result<()>>,
@@ -84,7 +85,7 @@ struct Traffic {
 
 impl Traffic {
     /// Begins, with each of the keys in turn: one of them has to be let in.
-    fn start(url: &str, keys: &[&str]) -> Result<Self> {
+    pub(crate) fn start(url: &str, keys: &[&str]) -> Result<Self> {
         let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let mut callers = JoinSet::new();
         for is_kept in [true, false, true, false] {
@@ -109,7 +110,7 @@ impl Traffic {
     }
 
     /// Returns when so many more calls were answered.
-    async fn goes_on(&self, calls: usize) -> Result<()> {
+    pub(crate) async fn goes_on(&self, calls: usize) -> Result<()> {
         let before = self.answered.load(Ordering::Relaxed);
         wait_for("calls are answered", SOON, || async {
             let now = self.answered.load(Ordering::Relaxed) - before;
@@ -119,7 +120,7 @@ impl Traffic {
     }
 
     /// Ends it: the number of calls, or how the first that failed did.
-    async fn finish(mut self) -> Result<usize> {
+    pub(crate) async fn finish(mut self) -> Result<usize> {
         self.stop.store(true, Ordering::Relaxed);
         while let Some(caller) = self.callers.join_next().await {
             caller??;

@@ -127,7 +127,7 @@ async fn nothing_acknowledged_is_lost_when_the_control_plane_is_killed_during_wr
 }
 
 /// Names of what was acknowledged.
-async fn write_until_failure(
+pub(crate) async fn write_until_failure(
     url: String,
     client: reqwest::Client,
     prefix: String,

@@ -96,7 +96,7 @@ async fn nothing_acknowledged_is_lost_when_the_node_is_killed_during_writes() ->
 }
 
 /// Names of what was acknowledged.
-async fn write_until_failure(
+pub(super) async fn write_until_failure(
     client: reqwest::Client,
     url: String,
     prefix: String,

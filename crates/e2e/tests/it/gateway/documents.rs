@@ -7,7 +7,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::echo::HttpEcho;
-use testkit::{GatewayEnv, bin, paths, wait_for};
+use testkit::postgres::{self, Server};
+use testkit::{GatewayEnv, bin, free_port, paths, wait_for};
 
 use super::{SOON, upstream};
 
@@ -117,6 +118,9 @@ async fn follow(page: &Path) -> Result<usize> {
         return Ok(0);
     }
     let mut reader = Reader::new().await?;
+    if text.contains("KONG_PG_HOST") {
+        reader.install_database().await?;
+    }
     for (language, block) in blocks(&text) {
         match language {
             "yaml" => std::fs::write(reader.env.dir().join("kong.yml"), reader.local(block))?,
@@ -144,6 +148,10 @@ struct Reader {
     /// Variables and functions of the shell, for all commands after them.
     definitions: String,
     runs: bool,
+    /// Ports of one more node, that of the page and the one to use, and whether it was started.
+    others: [(u16, u16); 3],
+    runs_two: bool,
+    database: Option<Server>,
     commands: usize,
 }
 
@@ -152,16 +160,41 @@ impl Reader {
         let mut env = GatewayEnv::new(&[])?;
         env.set("nginx_daemon", "on");
         let services = [upstream("9000").await?, upstream("9001").await?];
-        Ok(Self { env, services, variables: BTreeMap::new(), definitions: String::new(), runs: false, commands: 0 })
+        Ok(Self {
+            env,
+            services,
+            variables: BTreeMap::new(),
+            definitions: String::new(),
+            runs: false,
+            others: [(8100, free_port()?), (8101, free_port()?), (8107, free_port()?)],
+            runs_two: false,
+            database: None,
+            commands: 0,
+        })
+    }
+
+    /// A PostgreSQL server, with nothing in it.
+    async fn install_database(&mut self) -> Result<()> {
+        let server = Server::start(postgres::Options::default()).await?;
+        self.variables.insert("KONG_PG_PORT".to_owned(), server.port().to_string());
+        self.variables.extend(server.superuser().map(|(name, value)| (name.to_owned(), value)));
+        self.database = Some(server);
+        Ok(())
+    }
+
+    /// The prefix of one more node.
+    fn second_prefix(&self) -> PathBuf {
+        self.env.dir().join("second")
     }
 
     /// With the ports of this node and these services.
     fn local(&self, text: &str) -> String {
         let ports =
             [(8000, self.env.proxy), (8001, self.env.admin), (8007, self.env.status), (8443, self.env.proxy_tls)];
-        let text = on_these(text, &self.services);
-        ports.iter().fold(text, |text, (documented, port)| {
-            text.replace(&format!("localhost:{documented}"), &format!("127.0.0.1:{port}"))
+        let text = on_these(text, &self.services).replace("/tmp/kong-2", &self.second_prefix().display().to_string());
+        ports.iter().chain(&self.others).fold(text, |text, (documented, port)| {
+            let own = format!("127.0.0.1:{port}");
+            text.replace(&format!("localhost:{documented}"), &own).replace(&format!("127.0.0.1:{documented}"), &own)
         })
     }
 
@@ -174,6 +207,10 @@ impl Reader {
             let own = pairs.filter(|(name, _)| !matches!(*name, "PATH" | "KONG_PREFIX"));
             self.variables.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
             return Ok(());
+        }
+        if command.starts_with("KONG_PREFIX=") && command.ends_with(" kong start") {
+            (self.commands, self.runs_two) = (self.commands + 1, true);
+            return self.shell(command);
         }
         let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if command.split_once("=").or_else(|| command.split_once("()")).is_some_and(|(name, _)| is_name(name)) {
@@ -191,7 +228,9 @@ impl Reader {
             // A file of settings is the reader's, and a node that waits for requests takes its time.
             ["kong", "check", ..] => self.shell("touch kong.conf && kong check kong.conf"),
             ["kong", verb, ..] => {
-                let needs_stopped = matches!(verb, "start" | "config");
+                // The embedded database is one process's at a time.
+                let needs_stopped =
+                    matches!(verb, "start" | "config") || (verb == "migrations" && self.database.is_none());
                 let needs_running = matches!(verb, "reload" | "stop" | "quit" | "health" | "restart");
                 if needs_stopped && self.runs {
                     self.run("kong stop")?;
@@ -202,9 +241,11 @@ impl Reader {
                 if command.contains("config db_import kong.yml") {
                     std::fs::write(self.env.dir().join("kong.yml"), "_format_version: '3.0'\n")?;
                 }
-                if command.contains("db_") {
+                if command.contains("db_export") {
                     std::fs::remove_file(self.env.dir().join("backup.yml")).ok();
-                    self.variables.retain(|name, _| name != "KONG_DATABASE");
+                }
+                if command.contains("db_") {
+                    self.variables.retain(|name, value| name != "KONG_DATABASE" || value != "off");
                 }
                 self.run(command)
             }
@@ -212,10 +253,13 @@ impl Reader {
                 if !self.runs && command.contains("curl") {
                     self.run("kong start")?;
                 }
-                if !command.contains("; ") {
+                if let Some(command) = command.strip_prefix("sudo -u postgres ") {
+                    return self.shell(command);
+                }
+                if !command.contains("; ") && (!self.runs_two || command.contains("-X")) {
                     return self.call(command, comment.trim());
                 }
-                // What a request leaves behind may come after its answer.
+                // What a request leaves behind may come after its answer, and what one node is told to others.
                 let call = || std::future::ready(self.call(command, comment.trim()));
                 wait_for("the command does what the page says", SOON, call).await
             }
@@ -282,9 +326,11 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        let pid = std::fs::read_to_string(self.env.prefix().join("pids/nginx.pid")).ok();
-        if let Some(pid) = pid.and_then(|text| Pid::from_raw(text.trim().parse().ok()?)) {
-            kill_process(pid, Signal::KILL).ok();
+        for prefix in [self.env.prefix(), self.second_prefix()] {
+            let pid = std::fs::read_to_string(prefix.join("pids/nginx.pid")).ok();
+            if let Some(pid) = pid.and_then(|text| Pid::from_raw(text.trim().parse().ok()?)) {
+                kill_process(pid, Signal::KILL).ok();
+            }
         }
     }
 }
