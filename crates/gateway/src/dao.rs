@@ -200,6 +200,7 @@ pub fn key(entity: &str, id: &str) -> Key {
 }
 
 /// An error of the store that says nothing about the documents.
+#[expect(clippy::needless_pass_by_value, reason = "it is for map_err")]
 fn failed(error: StoreError) -> DaoError {
     let text = base::report(&error);
     match error {

@@ -57,7 +57,7 @@ pub(crate) fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Health(prefix) => return health(&prefix),
         Command::Config(command) => config::execute(command)?,
-        Command::Migrations(command) => return migrations::execute(command),
+        Command::Migrations(command) => return migrations::execute(&command),
         Command::Version { all } => version(all)?,
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "kong", &mut io::stdout());

@@ -23,21 +23,21 @@ const NEEDS_UP: u8 = 5;
 /// How often somebody is asked who answers neither yes nor no.
 const QUESTIONS: usize = 3;
 
-pub(super) fn execute(command: Migrations) -> anyhow::Result<ExitCode> {
+pub(super) fn execute(command: &Migrations) -> anyhow::Result<ExitCode> {
     let (Migrations::Bootstrap(how)
     | Migrations::Up(how)
     | Migrations::Finish(how)
     | Migrations::List(how)
     | Migrations::Status(how)
-    | Migrations::Reset(how)) = &command;
+    | Migrations::Reset(how)) = command;
     let conf = load_with(&how.place, how.db_timeout)?;
     let told = Told { quiet: how.quiet };
     match conf.database {
         Database::Off => bail!("there is no database; set database = sqlite or postgres"),
-        Database::Sqlite => embedded(&command, &conf, told),
+        Database::Sqlite => embedded(command, &conf, told),
         Database::Postgres => {
             Directory::new(&conf.prefix).prepare(&conf)?;
-            Server { conf, told }.execute(&command)
+            Server { conf, told }.execute(command)
         }
     }
 }

@@ -1,0 +1,5 @@
+//! The program from outside.
+
+// Says so to the lint that lets tests unwrap.
+#[cfg(test)]
+mod migrations;
