@@ -223,8 +223,12 @@ impl Headers {
             let bytes = &self.bytes;
             self.fields.retain(|field| !with.has(field.kind, field.name.of(bytes)));
         }
-        for (name, value) in with.iter() {
-            self.append_bytes(name, value);
+        let moved = self.bytes.len();
+        self.bytes.extend_from_slice(&with.bytes);
+        assert!(u32::try_from(self.bytes.len()).is_ok(), "heads are limited far below 4 GiB");
+        let shifted = |span: Span| Span { start: span.start + moved as u32, len: span.len };
+        for field in &with.fields {
+            self.push_field(Field { name: shifted(field.name), value: shifted(field.value), ..*field });
         }
     }
 
