@@ -89,9 +89,10 @@ pub enum StartError {
 
 fn schema_advice(database: &str, mismatch: &SchemaMismatch) -> String {
     match mismatch {
-        SchemaMismatch::Absent | SchemaMismatch::Older { .. } => {
-            format!("the database {database} is not ready: {mismatch}; run: kuma-cp migrate up")
-        }
+        SchemaMismatch::Absent => format!("the database {database} has no schema yet; run: kuma-cp migrate up"),
+        SchemaMismatch::Older { found, known } => format!(
+            "the schema of the database {database} is at version {found}, this program needs {known}; run: kuma-cp migrate up"
+        ),
         _ => format!("the database {database} cannot be used by this version: {mismatch}"),
     }
 }
@@ -206,11 +207,13 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, tasks: &Tasks) -> Resu
     metrics.register_process();
     let leads = Gauge::<i64>::default();
     metrics.register(|registry| registry.register("leader", "1 while this control plane leads", leads.clone()));
-    let instances = Instances::new(store.clone(), Arc::clone(&insights), Arc::clone(&dp_server), leads);
+    let (insights_of_all, proxies) = (Arc::clone(&insights), Arc::clone(&dp_server));
+    let instances = Instances::new(store.clone(), insights_of_all, proxies, leads, config.dataplane_cleanup_age);
     listeners.serve(&config, &api, &dp_server, tls, tasks, diagnostics::router(metrics, store));
     let period = config.dp_server.status_flush_interval;
     tasks.spawn_detached("insights", insights.keep_flushed(period, tasks.shutdown()));
     tasks.spawn_detached("membership", Arc::clone(&instances).stay(membership, tasks.shutdown()));
+    tasks.spawn_detached("other instances", Arc::clone(&instances).look_after_others(tasks.shutdown()));
     tasks.spawn_detached("leader", instances.lead(tasks.shutdown()));
     Ok(())
 }

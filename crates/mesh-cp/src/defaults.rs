@@ -80,8 +80,10 @@ pub async fn ensure(resources: &Resources, config: &Config, tokens: &tokens::Tok
     let Some(document) = &config.default_mesh else { return Ok(()) };
     match resources.require_mesh(&document.name).await {
         Err(ResourceError::MeshNotFound) => {
-            resources.write(document).await?;
-            tracing::info!(mesh = %document.name, "Default mesh created");
+            // Another control plane may have done it at the same time.
+            if resources.write(document).await?.created {
+                tracing::info!(mesh = %document.name, "Default mesh created");
+            }
             Ok(())
         }
         other => other.map(|_| ()),

@@ -1,10 +1,11 @@
-//! The control planes that share a store: each is known to the others for as long as it lives, and one of them, the
-//! leader, does for all what only one may do.
+//! The control planes that share a store: each is known to the others for as long as it lives.
 //!
-//! A control plane holds a role of its own for its life, and a record that tells the others its name. Who gets that role
-//! knows that it has ended: at once when it was killed, without clocks or heartbeats. The leader waits for the roles
-//! of all others, ends the subscriptions of those that are gone, and deregisters their proxies that do not come back.
-//! With a store of this process alone every other control plane is an earlier run, and gone.
+//! A control plane holds a role of its own for its life, and has a record that tells the others its name. Whoever gets
+//! that role knows that it has ended, soon after it was killed, without clocks or heartbeats. All wait for the roles of
+//! all others; who gets one ends the subscriptions of the control plane that is gone, and deregisters its proxies if
+//! they do not come back. With a store of this process alone every other control plane is an earlier run, and gone.
+//!
+//! One of them is the leader and does what needs doing once, now and then.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use crate::resources::ResourceError;
 /// Records of control planes.
 const COLLECTION: &str = "ControlPlane";
 
-/// Who does what one does for all.
+/// Who does what needs doing once.
 const LEADER: &str = "leader";
 
 /// Time that proxies of a control plane that is gone have to come back before they are deregistered. Envoy waits at
@@ -35,8 +36,11 @@ const LEADER: &str = "leader";
 const COMEBACK: Duration = Duration::from_secs(60);
 
 /// A control plane whose role is free has ended, or has lost its connection for a moment and wants it back: so long it
-/// has to take it. Twice that is how long the dead are shown as living.
+/// has to take it.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How often the leader looks for proxies that are gone for long, at least.
+const LONGEST_CLEANUP_PERIOD: Duration = Duration::from_secs(300);
 
 /// Pause between attempts while the store is away.
 const RETRY: Duration = Duration::from_secs(1);
@@ -49,6 +53,7 @@ pub(crate) struct Instances {
     insights: Arc<Insights>,
     dp_server: Arc<DpServer>,
     leads: Gauge,
+    cleanup_age: Duration,
 }
 
 /// Being known to the others.
@@ -73,9 +78,15 @@ pub(crate) async fn join(store: &Store, instance: &str) -> Result<Membership, St
 }
 
 impl Instances {
-    pub(crate) fn new(store: Store, insights: Arc<Insights>, dp_server: Arc<DpServer>, leads: Gauge) -> Arc<Self> {
+    pub(crate) fn new(
+        store: Store,
+        insights: Arc<Insights>,
+        dp_server: Arc<DpServer>,
+        leads: Gauge,
+        cleanup_age: Duration,
+    ) -> Arc<Self> {
         let id = insights.instance().to_owned();
-        Arc::new(Self { id, store, insights, dp_server, leads })
+        Arc::new(Self { id, store, insights, dp_server, leads, cleanup_age })
     }
 
     /// Stays known to the others until shutdown, also after the store was away.
@@ -118,9 +129,7 @@ impl Instances {
                     self.leads.set(1);
                     tokio::select! {
                         () = leadership.lost() => warn!("This control plane does not lead any more"),
-                        result = self.look_after_others() => if let Err(error) = result {
-                            warn!(error = %report(&error), "The work of the leader failed; it will be tried again");
-                        },
+                        () = self.clean_up() => {}
                         () = shutdown.wait() => return,
                     }
                     self.leads.set(0);
@@ -131,8 +140,31 @@ impl Instances {
         }
     }
 
-    /// Does what there is to do for each control plane that ends, or has ended.
-    async fn look_after_others(&self) -> Result<(), ResourceError> {
+    /// Removes proxies that nobody has seen for long.
+    async fn clean_up(&self) {
+        let period = (self.cleanup_age / 10).clamp(Duration::from_secs(1), LONGEST_CLEANUP_PERIOD);
+        loop {
+            if let Err(error) = self.dp_server.remove_forgotten(self.cleanup_age).await {
+                warn!(error = %report(&error), "Proxies that are gone for long are not removed; it will be tried again");
+            }
+            pause(period).await;
+        }
+    }
+
+    /// Looks after the control planes that end, or have ended, until shutdown.
+    pub(crate) async fn look_after_others(self: Arc<Self>, mut shutdown: Shutdown) {
+        while !shutdown.is_shutdown() {
+            tokio::select! {
+                result = self.others() => if let Err(error) = result {
+                    warn!(error = %report(&error), "What control planes left that are gone is not tidied up; it will be tried again");
+                },
+                () = shutdown.wait() => return,
+            }
+            shutdown.pause(RETRY).await;
+        }
+    }
+
+    async fn others(&self) -> Result<(), ResourceError> {
         let mut watch = self.store.watch().await?;
         let mut known: HashSet<String> = [self.id.clone()].into();
         let mut watched = FuturesUnordered::new();
@@ -157,19 +189,24 @@ impl Instances {
         }
     }
 
-    /// Waits until the control plane is gone, and then ends what it began.
+    /// Waits until the control plane is gone, and then ends what it began. Others may be about to do the same, and find
+    /// nothing left to do.
     async fn wind_up(&self, instance: String) -> Result<String, ResourceError> {
+        let key = key(&instance);
+        let had_record = self.store.get(&key).await?.is_some();
         loop {
             let gone = self.gone(&instance).await?;
-            info!(instance, "A control plane is gone");
             self.insights.close_of(&instance).await?;
             // If it was only away for long, it can come back, and its proxies with it.
             drop(gone);
             pause(COMEBACK).await;
+            if had_record && self.store.get(&key).await?.is_none() {
+                return Ok(instance);
+            }
             if let Ok(gone) = tokio::time::timeout(GRACE, self.store.lead(&role(&instance))).await {
                 let _gone = gone?;
                 self.dp_server.deregister_absent(&instance).await?;
-                return match self.store.commit(vec![Op::Delete(key(&instance), None)]).await {
+                return match self.store.commit(vec![Op::Delete(key, None)]).await {
                     Ok(_) | Err(StoreError::NotFound(_)) => Ok(instance),
                     Err(error) => Err(error.into()),
                 };

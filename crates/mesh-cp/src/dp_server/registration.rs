@@ -218,6 +218,14 @@ impl Registrar {
         Ok(records.into_iter().filter_map(registered).collect())
     }
 
+    /// Removes a Dataplane, whoever wrote it.
+    pub(super) async fn remove(&self, proxy: &ProxyId) -> Result<(), ResourceError> {
+        match self.resources.delete(kind(), &proxy.mesh, &proxy.name).await {
+            Ok(_) | Err(ResourceError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(super) fn is_reachable(&self) -> bool {
         self.resources.store().reachable()
     }

@@ -156,6 +156,19 @@ impl DpServer {
     }
 }
 
+impl DpServer {
+    /// Removes the Dataplanes of proxies that were connected once, and to none for `age`.
+    pub(crate) async fn remove_forgotten(&self, age: Duration) -> Result<(), ResourceError> {
+        let Ok(before) = self.clock.now().checked_sub(age) else { return Ok(()) };
+        for proxy in self.insights.offline_since(before).await? {
+            self.registrar.remove(&proxy).await?;
+            self.insights.forget(&proxy);
+            info!(mesh = %proxy.mesh, dataplane = %proxy.name, "Removed a proxy that was offline for long");
+        }
+        Ok(())
+    }
+}
+
 impl Session for ProxySession {
     fn views(&self) -> Views {
         self.views.clone()

@@ -8,6 +8,7 @@ use std::time::Duration;
 use base::report;
 use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
 use runtime::tasks::Shutdown;
 use serde_json::Value;
 use store::{Op, StoreError};
@@ -163,6 +164,13 @@ impl Insights {
     pub(crate) async fn instances(&self) -> Result<BTreeSet<String>, ResourceError> {
         let all = stored::all(&self.resources).await?;
         Ok(all.iter().flat_map(|(_, insight)| merge::connected_to(insight)).map(str::to_owned).collect())
+    }
+
+    /// Proxies of which the store knows that they were connected, and to nobody since `before` at least.
+    pub(crate) async fn offline_since(&self, before: Timestamp) -> Result<Vec<ProxyId>, ResourceError> {
+        let all = stored::all(&self.resources).await?;
+        let gone = all.into_iter().filter(|(_, insight)| merge::offline_since(insight).is_some_and(|at| at < before));
+        Ok(gone.map(|(proxy, _)| proxy).collect())
     }
 
     /// Whether a proxy is connected to any control plane but `besides`, as far as the store knows.

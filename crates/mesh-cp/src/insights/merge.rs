@@ -50,6 +50,15 @@ pub(super) fn connected_to(insight: &Value) -> impl Iterator<Item = &str> {
     subscriptions.iter().filter(|one| is_open(one)).map(instance_of)
 }
 
+/// When the last of its connections ended; `None` if it has one, or never had.
+pub(super) fn offline_since(insight: &Value) -> Option<Timestamp> {
+    let subscriptions = insight["subscriptions"].as_array()?;
+    if subscriptions.iter().any(is_open) {
+        return None;
+    }
+    subscriptions.iter().filter_map(|one| one["disconnectTime"].as_str()?.parse().ok()).max()
+}
+
 fn is_open(subscription: &Value) -> bool {
     subscription.get("disconnectTime").is_none_or(Value::is_null)
 }

@@ -188,3 +188,16 @@ async fn nothing_is_written_while_nothing_happens() {
     let mut again = world.resources.store().watch().await.unwrap();
     assert_eq!(again.next().await.unwrap().revision(), revision);
 }
+
+#[tokio::test]
+async fn who_is_offline_for_how_long_is_known() {
+    let world = world(10).await;
+    let subscription = world.insights.connected(&web(), 1, Value::Null);
+    world.insights.flush().await;
+    let later = Duration::from_secs(3600);
+    assert!(world.insights.offline_since(world.clock.now() + later).await.unwrap().is_empty(), "it is connected");
+    world.insights.disconnected(&web(), &subscription);
+    world.insights.flush().await;
+    assert!(world.insights.offline_since(world.clock.now()).await.unwrap().is_empty(), "not for long");
+    assert_eq!(world.insights.offline_since(world.clock.now() + later).await.unwrap(), [web()]);
+}
