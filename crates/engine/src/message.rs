@@ -94,6 +94,11 @@ impl RequestHead {
         &self.target[..self.query_mark().unwrap_or(self.target.len())]
     }
 
+    /// The target up to the `?`, and what is left of it.
+    pub fn split_target(&self) -> (&[u8], &[u8]) {
+        self.target.split_at(self.query_mark().unwrap_or(self.target.len()))
+    }
+
     /// What follows the first `?`.
     pub fn query(&self) -> Option<&[u8]> {
         self.query_mark().map(|at| &self.target[at + 1..])

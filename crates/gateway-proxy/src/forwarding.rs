@@ -46,9 +46,10 @@ pub(crate) fn strip_hop_by_hop_of_response(headers: &mut Headers, upgrade: bool)
 /// All values of a field as one list.
 #[inline]
 pub(crate) fn list(headers: &Headers, name: &str) -> Vec<u8> {
-    if !headers.contains(name) {
-        return Vec::new();
-    }
+    if headers.contains(name) { join(headers, name) } else { Vec::new() }
+}
+
+fn join(headers: &Headers, name: &str) -> Vec<u8> {
     headers.get_all(name).collect::<Vec<_>>().join(b", ".as_slice())
 }
 
@@ -113,7 +114,7 @@ impl Outgoing for Forwarded<'_> {
         write_field("Connection", if self.upgrade { "keep-alive, Upgrade" } else { "keep-alive" }, out);
         self.write_origin(said, out);
         if self.settings.request_id_upstream {
-            write_field("X-Kong-Request-Id", context.id.as_str(), out);
+            write_field("X-Kong-Request-Id", context.id.as_bytes(), out);
         }
         if let Some(length) = length {
             write_length(length, out);
@@ -178,6 +179,7 @@ impl Forwarded<'_> {
 }
 
 /// Begins a list with what a field says already; whether it says anything.
+#[inline]
 fn write_earlier(headers: &Headers, name: &str, out: &mut Vec<u8>) -> bool {
     let earlier = list(headers, name);
     if !earlier.is_empty() {

@@ -260,7 +260,7 @@ impl fmt::Debug for Gateway {
 /// How a request is answered.
 enum Reply {
     Own { answer: Box<Answer>, source: Source },
-    Proxy { service: Arc<crate::config::ServiceRuntime>, prefix: Option<Vec<u8>> },
+    Proxy { service: Arc<crate::config::ServiceRuntime>, prefix: Option<routing::Prefix> },
 }
 
 /// The body of the request as plugins read it.

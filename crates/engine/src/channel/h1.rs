@@ -43,6 +43,8 @@ pub(crate) struct H1 {
     sink: Sink,
     /// The client waits for `100 Continue`.
     expects: bool,
+    /// It is the other end's turn: that nothing came from it yet is likely, and found out without a buffer.
+    quiet: bool,
     /// Bytes of messages that came and went.
     pub(crate) received: u64,
     pub(crate) sent: u64,
@@ -72,6 +74,7 @@ impl H1 {
             written: 0,
             sink: Sink::Done,
             expects: false,
+            quiet: false,
             received: 0,
             sent: 0,
             buffers: Rc::clone(&worker.buffers),
@@ -87,6 +90,9 @@ impl H1 {
 
     /// Reads more behind what was read; 0 is the end, or a buffer that is full.
     pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if std::mem::take(&mut self.quiet) && self.io.is_plain() {
+            ready!(self.io.poll_readable(context))?;
+        }
         self.buffers.lend(&mut self.input);
         let read = self.io.poll_fill(context, self.input.room());
         if let Poll::Ready(Ok(count @ 1..)) = read {
@@ -114,6 +120,7 @@ impl H1 {
         self.data = 0;
         self.tail = 0;
         self.expects = expects && !self.decoder.is_done();
+        self.quiet = self.decoder.is_done();
     }
 
     /// A head has been put into `out`: what is sent is its body.
@@ -294,6 +301,7 @@ impl H1 {
             self.buffers.give_stage(std::mem::take(&mut self.out));
             self.written = 0;
         }
+        self.quiet = true;
         Pin::new(&mut self.io).poll_flush(context)
     }
 

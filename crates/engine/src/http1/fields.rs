@@ -40,7 +40,7 @@ pub(super) fn parse_fields(
         let (name, after) = rest.split_at(colon);
         let (behind, spaced) = match after {
             [b':', ..] if name.is_empty() => return Err(BadFields::Name),
-            [b':', b' ', behind @ ..] if !behind.first().is_some_and(is_blank) => (behind, true),
+            [b':', b' ', behind @ ..] if matches!(behind, [b'!'..=0xff, ..]) => (behind, true),
             [b':', behind @ ..] => (without_first_blanks(behind), false),
             _ => return Err(BadFields::Name),
         };
@@ -57,7 +57,8 @@ pub(super) fn parse_fields(
             return Err(BadFields::TooLarge);
         }
         let (length, as_written) = match value {
-            [.., b' ' | b'\t'] => (without_last_blanks(value), false),
+            // Of what is below, only white space is in values.
+            [.., 0..=b' '] => (without_last_blanks(value), false),
             _ => (length, as_written),
         };
         headers.push_span(name, block.len() - rest.len(), block.len() - behind.len(), length, as_written);

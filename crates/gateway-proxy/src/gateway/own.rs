@@ -124,7 +124,7 @@ fn sign_always(head: &mut ResponseHead, config: &Config, id: RequestId) {
         head.headers.set("Server", format!("kong/{}", config.node.version));
     }
     if added.request_id {
-        head.headers.set("X-Kong-Request-Id", id.as_str());
+        head.headers.set("X-Kong-Request-Id", id.as_bytes());
     }
 }
 

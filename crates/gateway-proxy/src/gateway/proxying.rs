@@ -330,7 +330,7 @@ fn sign_proxied(head: &mut ResponseHead, config: &Config, context: &Context, tra
         headers.set("X-Kong-Upstream-Status", digits.format(head.status));
     }
     if added.request_id {
-        headers.set("X-Kong-Request-Id", context.id.as_str());
+        headers.set("X-Kong-Request-Id", context.id.as_bytes());
     }
     if config.settings.allow_debug_header && context.request.headers.get("kong-debug") == Some(b"1") {
         own::tell_debug(headers, context);

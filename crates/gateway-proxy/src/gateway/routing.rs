@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use engine::headers::Headers;
 use gateway_router::{Request, path};
+use smallvec::SmallVec;
 
 use crate::config::{Config, RouteRuntime, ServiceRuntime};
 use crate::pdk::Context;
@@ -13,20 +14,23 @@ pub(super) struct Routed<'a> {
     pub(super) route: &'a RouteRuntime,
     pub(super) service: Option<Arc<ServiceRuntime>>,
     /// What is stripped off the path.
-    pub(super) prefix: Option<Vec<u8>>,
+    pub(super) prefix: Option<Prefix>,
 }
+
+/// The beginning of a path.
+pub(super) type Prefix = SmallVec<[u8; 32]>;
 
 /// Finds the route, and notes in the context what follows from it.
 pub(super) fn route<'a>(config: &'a Config, context: &mut Context) -> Option<Routed<'a>> {
-    let raw = path_of(context.request.path());
-    let normal = path::normalize(raw);
+    let (path, query) = context.request.split_target();
+    let normal = path::normalize(path_of(path));
     // As the client wrote it: routes' hosts are in lower case, and the reference does not fold the request's.
     let host = context.request.headers.get("Host").map_or(b"".as_slice(), without_port);
     let request = Request {
         method: context.request.method.as_str(),
         host,
         path: &normal,
-        query: context.request.query().unwrap_or_default(),
+        query: query.get(1..).unwrap_or_default(),
         headers: &Fields(&context.request.headers),
         tls: context.client.tls.is_some(),
         sni: context.client.tls.as_ref().and_then(|tls| tls.sni.as_deref()),
@@ -38,7 +42,8 @@ pub(super) fn route<'a>(config: &'a Config, context: &mut Context) -> Option<Rou
     let service = route.service.and_then(|at| config.services.get(at)?.clone());
     let strip = matched.captured.path.filter(|_| route.document.strip_path);
     // Most of the time nothing or the first slash, of which upstreams are not told.
-    let prefix = strip.filter(|length| *length > 1).map(|length| normal[..length.min(normal.len())].to_vec());
+    let prefix =
+        strip.filter(|length| *length > 1).map(|length| Prefix::from_slice(&normal[..length.min(normal.len())]));
 
     if let Some(service) = &service {
         let target = &mut context.target;
@@ -46,9 +51,7 @@ pub(super) fn route<'a>(config: &'a Config, context: &mut Context) -> Option<Rou
         let strip = strip.or(route.document.strip_path.then_some(1));
         path::upstream_path(&service.path, &normal, strip, route.handling, &mut target.path);
         target.query.clear();
-        if let Some(mark) = memchr::memchr(b'?', &context.request.target) {
-            target.query.extend_from_slice(&context.request.target[mark..]);
-        }
+        target.query.extend_from_slice(query);
         target.tls = service.tls;
         target.host = Arc::clone(&service.document.host);
         target.port = service.document.port;

@@ -209,6 +209,11 @@ impl RequestId {
         Self(digits)
     }
 
+    /// As ASCII.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("made of ASCII digits")
