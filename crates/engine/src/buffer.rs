@@ -22,7 +22,7 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    fn new() -> Self {
+    fn with_block() -> Self {
         Self { block: vec![0; SIZE].into_boxed_slice(), start: 0, end: 0 }
     }
 
@@ -79,7 +79,7 @@ impl Buffers {
     /// Gives a buffer without a block one: of the unused ones that which was used last, which processors still know.
     pub(crate) fn lend(&self, buffer: &mut Buffer) {
         if buffer.block.is_empty() {
-            *buffer = self.free.borrow_mut().pop().unwrap_or_else(Buffer::new);
+            *buffer = self.free.borrow_mut().pop().unwrap_or_else(Buffer::with_block);
         }
     }
 
