@@ -5,6 +5,7 @@ mod demo;
 mod documents;
 mod examples;
 mod gateway;
+mod inspect;
 mod launcher;
 mod mesh;
 mod moves;
