@@ -1,4 +1,4 @@
-//! The Admin API in process, over a store in memory.
+//! The Admin API in process, over a store in memory; what the store has a part in also over a PostgreSQL database.
 
 mod certificates;
 mod clients;
@@ -16,12 +16,15 @@ use axum::Router;
 use axum::body::Body;
 use base::clock::ManualClock;
 use gateway::admin::{NoHealth, Parts, StaticNode, router};
+use gateway::conf::Conf;
 use gateway::dao::Dao;
 use gateway_model::entities::RouterFlavor;
 use gateway_model::registry::Registry;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use store::Store;
+use testkit::postgres::Database;
 use tower::ServiceExt;
 
 /// An Admin API of its own for each test.
@@ -29,6 +32,8 @@ pub(super) struct Api {
     router: Router,
     pub(super) clock: Arc<ManualClock>,
     pub(super) dao: Dao,
+    /// Where the documents are, unless they are in memory.
+    database: Option<Database>,
 }
 
 /// What came back.
@@ -54,16 +59,29 @@ impl Api {
     }
 
     pub(super) fn with(adapt: impl FnOnce(Dao) -> Dao) -> Self {
-        let clock = Arc::new(ManualClock::new("2026-02-03T04:05:06Z".parse().unwrap()));
+        let clock = clock();
+        Self::over(store::memory::open(clock.clone()), clock, None, adapt)
+    }
+
+    /// One for each kind of store.
+    pub(super) async fn on_each_store() -> impl Iterator<Item = Self> {
+        let clock = clock();
+        let database = crate::nodes::database().await;
+        let settings = Conf::load(None, [], database.address().kong()).unwrap().conf.postgres.unwrap();
+        let store = store::postgres::open(settings, clock.clone()).await.unwrap();
+        [Self::new(), Self::over(store, clock, Some(database), |dao| dao)].into_iter()
+    }
+
+    fn over(store: Store, clock: Arc<ManualClock>, database: Option<Database>, adapt: impl FnOnce(Dao) -> Dao) -> Self {
         let registry = Registry::new(RouterFlavor::default(), gateway_plugins::schemas());
-        let dao = adapt(Dao::new(store::memory::open(clock.clone()), Arc::new(registry), clock.clone()));
-        Self { router: serve(dao.clone()), clock, dao }
+        let dao = adapt(Dao::new(store, Arc::new(registry), clock.clone()));
+        Self { router: serve(dao.clone()), clock, dao, database }
     }
 
     /// The same documents, of which none can be written.
     pub(super) fn read_only(&self) -> Self {
         let dao = self.dao.clone().read_only();
-        Self { router: serve(dao.clone()), clock: self.clock.clone(), dao }
+        Self { router: serve(dao.clone()), clock: self.clock.clone(), dao, database: None }
     }
 
     pub(super) async fn send(&self, method: &str, path: &str, kind: Option<&str>, body: impl Into<Body>) -> Got {
@@ -123,6 +141,19 @@ impl Api {
         let list = self.read(path).await;
         list["data"].as_array().unwrap().iter().map(|row| row[field].clone()).collect()
     }
+}
+
+/// A test that fails says over which store it did.
+impl Drop for Api {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("over {:?}", self.database.as_ref().map(Database::address));
+        }
+    }
+}
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new("2026-02-03T04:05:06Z".parse().unwrap()))
 }
 
 fn serve(dao: Dao) -> Router {

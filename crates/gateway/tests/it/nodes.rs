@@ -122,7 +122,7 @@ impl Running {
 }
 
 /// A database that is ready for nodes, of this test alone.
-async fn database() -> Database {
+pub(super) async fn database() -> Database {
     postgres::shared().await.unwrap().database_from("gateway", prepare).await.unwrap()
 }
 

@@ -6,29 +6,34 @@ use super::{Api, NOBODY, id, not_found};
 
 #[tokio::test]
 async fn created_documents_are_complete() {
-    let api = Api::new();
-    let service = api.create("/services", json!({ "url": "https://example.org:8443/base" })).await;
-    assert_eq!(service["protocol"], "https");
-    assert_eq!((&service["port"], &service["path"], &service["retries"]), (&json!(8443), &json!("/base"), &json!(5)));
-    assert_eq!(service["name"], Value::Null);
-    assert_eq!(service["created_at"], api.clock_seconds());
-    assert_eq!(api.read(&format!("/services/{}", service["id"].as_str().unwrap())).await, service);
+    for api in Api::on_each_store().await {
+        let service = api.create("/services", json!({ "url": "https://example.org:8443/base" })).await;
+        assert_eq!(service["protocol"], "https");
+        assert_eq!(
+            (&service["port"], &service["path"], &service["retries"]),
+            (&json!(8443), &json!("/base"), &json!(5))
+        );
+        assert_eq!(service["name"], Value::Null);
+        assert_eq!(service["created_at"], api.clock_seconds());
+        assert_eq!(api.read(&format!("/services/{}", service["id"].as_str().unwrap())).await, service);
+    }
 }
 
 #[tokio::test]
 async fn documents_are_found_by_id_and_name() {
-    let api = Api::new();
-    let service =
-        api.create("/services", json!({ "id": id(0xab), "name": "s 1".replace(' ', "-"), "host": "h" })).await;
-    for path in ["/services/s-1", "/services/s%2D1", &format!("/services/{}", id(0xab).to_uppercase())] {
-        assert_eq!(api.read(path).await, service, "{path}");
+    for api in Api::on_each_store().await {
+        let service =
+            api.create("/services", json!({ "id": id(0xab), "name": "s 1".replace(' ', "-"), "host": "h" })).await;
+        for path in ["/services/s-1", "/services/s%2D1", &format!("/services/{}", id(0xab).to_uppercase())] {
+            assert_eq!(api.read(path).await, service, "{path}");
+        }
+        for path in ["/services/S-1".to_owned(), format!("/services/{NOBODY}")] {
+            let got = api.get(&path).await;
+            assert_eq!((got.status, got.json()), (404, not_found()));
+        }
+        let (status, code, message) = api.refused("GET", "/services/a%20b", json!({})).await;
+        assert_eq!((status, code), (400, json!(10)), "{message}");
     }
-    for path in ["/services/S-1".to_owned(), format!("/services/{NOBODY}")] {
-        let got = api.get(&path).await;
-        assert_eq!((got.status, got.json()), (404, not_found()));
-    }
-    let (status, code, message) = api.refused("GET", "/services/a%20b", json!({})).await;
-    assert_eq!((status, code), (400, json!(10)), "{message}");
 }
 
 #[tokio::test]
@@ -40,53 +45,57 @@ async fn kinds_without_names_want_ids() {
 
 #[tokio::test]
 async fn patch_merges() {
-    let api = Api::new();
-    api.create("/upstreams", json!({ "name": "u", "tags": ["a"] })).await;
-    let changes = json!({ "healthchecks": { "active": { "http_path": "/x" } }, "tags": ["b"] });
-    let changed = api.call("PATCH", "/upstreams/u", changes).await.json();
-    assert_eq!(changed["healthchecks"]["active"]["http_path"], "/x");
-    assert_eq!(changed["healthchecks"]["active"]["concurrency"], 10);
-    assert_eq!(changed["tags"], json!(["b"]));
-    assert_eq!(api.call("PATCH", "/upstreams/u", json!({ "tags": null })).await.json()["tags"], Value::Null);
+    for api in Api::on_each_store().await {
+        api.create("/upstreams", json!({ "name": "u", "tags": ["a"] })).await;
+        let changes = json!({ "healthchecks": { "active": { "http_path": "/x" } }, "tags": ["b"] });
+        let changed = api.call("PATCH", "/upstreams/u", changes).await.json();
+        assert_eq!(changed["healthchecks"]["active"]["http_path"], "/x");
+        assert_eq!(changed["healthchecks"]["active"]["concurrency"], 10);
+        assert_eq!(changed["tags"], json!(["b"]));
+        assert_eq!(api.call("PATCH", "/upstreams/u", json!({ "tags": null })).await.json()["tags"], Value::Null);
+    }
 }
 
 #[tokio::test]
 async fn patch_keeps_the_id_and_moves_the_time() {
-    let api = Api::new();
-    let service = api.create("/services", json!({ "name": "s", "host": "h" })).await;
-    api.clock.advance(std::time::Duration::from_secs(5));
-    let changed = api.call("PATCH", "/services/s", json!({ "id": id(9), "host": "i" })).await.json();
-    assert_eq!((&changed["id"], &changed["created_at"]), (&service["id"], &service["created_at"]));
-    assert_eq!(changed["updated_at"], api.clock_seconds());
+    for api in Api::on_each_store().await {
+        let service = api.create("/services", json!({ "name": "s", "host": "h" })).await;
+        api.clock.advance(std::time::Duration::from_secs(5));
+        let changed = api.call("PATCH", "/services/s", json!({ "id": id(9), "host": "i" })).await.json();
+        assert_eq!((&changed["id"], &changed["created_at"]), (&service["id"], &service["created_at"]));
+        assert_eq!(changed["updated_at"], api.clock_seconds());
+    }
 }
 
 #[tokio::test]
 async fn patch_of_what_is_not_there() {
-    let api = Api::new();
-    let (status, code, message) = api.refused("PATCH", "/services/nope", json!({ "port": 1 })).await;
-    assert_eq!((status, code), (404, json!(6)));
-    assert_eq!(message, "could not find the entity with '{name=\"nope\"}'");
-    let (.., message) = api.refused("PATCH", &format!("/services/{NOBODY}"), json!({})).await;
-    assert_eq!(message, format!("could not find the entity with primary key '{{id=\"{NOBODY}\"}}'"));
-    let got = api.call("PATCH", &format!("/plugins/{NOBODY}"), json!({ "enabled": true })).await;
-    assert_eq!((got.status, got.json()), (404, not_found()));
+    for api in Api::on_each_store().await {
+        let (status, code, message) = api.refused("PATCH", "/services/nope", json!({ "port": 1 })).await;
+        assert_eq!((status, code), (404, json!(6)));
+        assert_eq!(message, "could not find the entity with '{name=\"nope\"}'");
+        let (.., message) = api.refused("PATCH", &format!("/services/{NOBODY}"), json!({})).await;
+        assert_eq!(message, format!("could not find the entity with primary key '{{id=\"{NOBODY}\"}}'"));
+        let got = api.call("PATCH", &format!("/plugins/{NOBODY}"), json!({ "enabled": true })).await;
+        assert_eq!((got.status, got.json()), (404, not_found()));
+    }
 }
 
 #[tokio::test]
 async fn put_creates_and_replaces() {
-    let api = Api::new();
-    let first = api.call("PUT", "/services/s", json!({ "host": "a", "tags": ["x"], "name": "other" })).await;
-    assert_eq!(first.status, 200);
-    let first = first.json();
-    assert_eq!(first["name"], "s", "the path tells the name");
-    let second = api.call("PUT", "/services/s", json!({ "host": "b" })).await.json();
-    assert_eq!((&second["id"], &second["host"]), (&first["id"], &json!("b")));
-    assert_eq!(second["tags"], Value::Null, "what is not said falls back");
+    for api in Api::on_each_store().await {
+        let first = api.call("PUT", "/services/s", json!({ "host": "a", "tags": ["x"], "name": "other" })).await;
+        assert_eq!(first.status, 200);
+        let first = first.json();
+        assert_eq!(first["name"], "s", "the path tells the name");
+        let second = api.call("PUT", "/services/s", json!({ "host": "b" })).await.json();
+        assert_eq!((&second["id"], &second["host"]), (&first["id"], &json!("b")));
+        assert_eq!(second["tags"], Value::Null, "what is not said falls back");
 
-    let path = format!("/services/{}", id(6));
-    let third = api.call("PUT", &path, json!({ "id": id(7), "host": "c" })).await.json();
-    assert_eq!(third["id"], json!(id(6)), "the path tells the id");
-    assert_eq!(api.column("/services", "id").await.len(), 2);
+        let path = format!("/services/{}", id(6));
+        let third = api.call("PUT", &path, json!({ "id": id(7), "host": "c" })).await.json();
+        assert_eq!(third["id"], json!(id(6)), "the path tells the id");
+        assert_eq!(api.column("/services", "id").await.len(), 2);
+    }
 }
 
 #[tokio::test]
@@ -97,28 +106,30 @@ async fn put_with_a_name_that_is_none() {
 
 #[tokio::test]
 async fn delete_is_done_however_often() {
-    let api = Api::new();
-    api.create("/services", json!({ "name": "s", "host": "h" })).await;
-    for _ in 0..2 {
-        assert_eq!(api.delete("/services/s").await.status, 204);
+    for api in Api::on_each_store().await {
+        api.create("/services", json!({ "name": "s", "host": "h" })).await;
+        for _ in 0..2 {
+            assert_eq!(api.delete("/services/s").await.status, 204);
+        }
+        assert_eq!(api.get("/services/s").await.status, 404);
     }
-    assert_eq!(api.get("/services/s").await.status, 404);
 }
 
 #[tokio::test]
 async fn wrong_documents_are_told_field_by_field() {
-    let api = Api::new();
-    let got = api.call("POST", "/services", json!({ "host": "x", "port": -1, "foo": 1 })).await;
-    assert_eq!(got.status, 400);
-    assert_eq!(
-        got.json(),
-        json!({
-            "code": 2,
-            "name": "schema violation",
-            "message": "2 schema violations (foo: unknown field; port: value should be between 0 and 65535)",
-            "fields": { "foo": "unknown field", "port": "value should be between 0 and 65535" },
-        })
-    );
+    for api in Api::on_each_store().await {
+        let got = api.call("POST", "/services", json!({ "host": "x", "port": -1, "foo": 1 })).await;
+        assert_eq!(got.status, 400);
+        assert_eq!(
+            got.json(),
+            json!({
+                "code": 2,
+                "name": "schema violation",
+                "message": "2 schema violations (foo: unknown field; port: value should be between 0 and 65535)",
+                "fields": { "foo": "unknown field", "port": "value should be between 0 and 65535" },
+            })
+        );
+    }
 }
 
 #[tokio::test]

@@ -100,7 +100,8 @@ impl Node for Loaded {
 }
 
 fn api() -> (Api, Arc<Loader>) {
-    let Api { clock, dao, .. } = Api::new().read_only();
+    let api = Api::new().read_only();
+    let (clock, dao) = (api.clock.clone(), api.dao.clone());
     let loader = Arc::new(Loader::new(dao.clone()));
     let parts = Parts {
         dao: dao.clone(),
@@ -110,7 +111,7 @@ fn api() -> (Api, Arc<Loader>) {
         plugins: None,
         origins: Vec::new(),
     };
-    (Api { router: router(parts), clock, dao }, loader)
+    (Api { router: router(parts), clock, dao, database: None }, loader)
 }
 
 async fn push(api: &Api, document: &Value) -> Got {
