@@ -9,6 +9,7 @@
 //! println!("connect to port {}", link.port());
 //! link.delay(Direction::ToServer, Duration::from_millis(100)); // each round trip takes so much longer
 //! link.stall(); // nothing moves, nothing is closed
+//! link.lead_to(server + 1); // from the next connection on
 //! link.cut(); // what is connected is reset; new connections are let through
 //! link.refuse(); // what is connected is reset, and nobody listens
 //! link.restore(); // all is well again
@@ -18,7 +19,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -51,6 +52,7 @@ pub enum Direction {
 #[derive(Debug)]
 pub struct Link {
     port: u16,
+    server: Arc<AtomicU16>,
     state: watch::Sender<State>,
     connections: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
@@ -82,18 +84,19 @@ impl Link {
         let port = free_port()?;
         let (state, changes) = watch::channel(State::default());
         let connections = Arc::new(AtomicUsize::new(0));
+        let server = Arc::new(AtomicU16::new(server));
         // A thread of its own: a test that blocks its runtime does not block what is under test.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         // Listens before this returns.
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         listener.set_nonblocking(true)?;
-        let run = run(listener, port, server, changes, Arc::clone(&connections));
+        let run = run(listener, port, Arc::clone(&server), changes, Arc::clone(&connections));
         let thread = std::thread::Builder::new().name("link".to_owned()).spawn(move || {
             if let Err(error) = runtime.block_on(run) {
-                eprintln!("the link to port {server} is broken: {error:#}");
+                eprintln!("the link of port {port} is broken: {error:#}");
             }
         })?;
-        Ok(Self { port, state, connections, thread: Some(thread) })
+        Ok(Self { port, server, state, connections, thread: Some(thread) })
     }
 
     /// Where it listens, on the loopback interface.
@@ -104,6 +107,11 @@ impl Link {
     /// How many connections go through it.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// New connections go to this port of the loopback interface.
+    pub fn lead_to(&self, server: u16) {
+        self.server.store(server, Ordering::Relaxed);
     }
 
     /// Resets what is connected; new connections are let through.
@@ -152,7 +160,7 @@ async fn listen(port: u16) -> Result<TcpListener> {
 async fn run(
     listener: std::net::TcpListener,
     port: u16,
-    server: u16,
+    server: Arc<AtomicU16>,
     mut changes: watch::Receiver<State>,
     connections: Arc<AtomicUsize>,
 ) -> Result<()> {
@@ -180,6 +188,7 @@ async fn run(
             Some(_) = tasks.join_next() => {}
             accepted = accepted => {
                 let (client, changes, connections) = (accepted?.0, changes.clone(), Arc::clone(&connections));
+                let server = server.load(Ordering::Relaxed);
                 tasks.spawn(async move {
                     connections.fetch_add(1, Ordering::Relaxed);
                     connection(client, server, state.generation, changes).await;

@@ -41,7 +41,16 @@ impl Demo {
     /// With one instance of `backend` for each of `versions`; `protocol` is `http`, `tcp`, ...
     pub(crate) async fn start(options: Options, protocol: &str, versions: &[&str]) -> Result<Self> {
         let place = place().await?;
-        let env = MeshEnv::start(options).await?;
+        Self::on(MeshEnv::start(options).await?, place, protocol, versions).await
+    }
+
+    /// The same on a control plane that runs.
+    pub(crate) async fn on(
+        env: MeshEnv,
+        place: SemaphorePermit<'static>,
+        protocol: &str,
+        versions: &[&str],
+    ) -> Result<Self> {
         let mut backends = Vec::new();
         for version in versions {
             backends.push(Backend::start(&env, protocol, version).await?);

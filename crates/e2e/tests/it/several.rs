@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use testkit::link::Link;
 use testkit::mesh::START;
 use testkit::postgres::Database;
-use testkit::{MeshEnv, Options, Process, wait_for};
+use testkit::{MeshEnv, Options, Process, free_port, wait_for};
 
 use crate::databases;
+use crate::gateway::Traffic;
 use crate::mesh::{Backend, Demo, SOON, place};
 use crate::resilience::write_until_failure;
 
@@ -128,6 +130,37 @@ async fn background_work_is_taken_over() -> Result<()> {
     pair.demo.call().await.context("without the control plane")?;
     pair.demo.env.start_control_plane().await?;
     wait_online(&pair.second, "web", true, Duration::from_secs(45)).await
+}
+
+/// Proxies that are sent to any control plane, as by a load balancer, go on with another one when theirs is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn proxies_move_to_another_control_plane() -> Result<()> {
+    let place = place().await?;
+    let database = databases::of_mesh().await?;
+    let balancer = Link::to(free_port()?)?;
+    let mut options = Options::on(database.address());
+    options.env.insert("KUMA_BOOTSTRAP_SERVER_PARAMS_XDS_PORT".to_owned(), balancer.port().to_string());
+    let mut first = MeshEnv::start(options.clone()).await?;
+    let second = MeshEnv::start(options).await?;
+    balancer.lead_to(first.dp);
+    first.dp = balancer.port();
+    let mut demo = Demo::on(first, place, "http", &["v1"]).await?;
+    let traffic = Traffic::start(&format!("http://127.0.0.1:{}/", demo.outbound), &[])?;
+    demo.env.control_plane().kill()?;
+    wait_online(&second, "web", false, TAKEOVER).await?;
+    balancer.lead_to(second.dp);
+    for name in ["web", "backend-v1"] {
+        wait_online(&second, name, true, Duration::from_secs(45)).await?;
+    }
+    traffic.goes_on(20).await?;
+    traffic.finish().await?;
+    demo.backends.push(Backend::start(&second, "http", "v2").await?);
+    wait_for("v2 answers", SOON, || async {
+        let instance = demo.call().await?;
+        ensure!(instance == "v2", "{instance} answered");
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -56,7 +56,7 @@ impl Reader {
         let server = Server::start(postgres::Options::default()).await?;
         let directory = MeshEnv::new(Options::default())?;
         symlink(paths::root().join("examples"), directory.dir().join("examples"))?;
-        let mut ports = BTreeMap::new();
+        let mut ports = BTreeMap::from([(5432, server.port())]);
         for (_, port) in PORTS {
             ports.insert(port, free_port()?);
             ports.insert(port + SECOND, free_port()?);
@@ -69,7 +69,6 @@ impl Reader {
             ("PATH", path.into_string().ok().context("a path that is text")?),
             ("HOME", home.clone()),
             ("KUMA_GENERAL_WORK_DIR", format!("{home}/first")),
-            ("KUMA_STORE_POSTGRES_PORT", server.port().to_string()),
         ];
         let own = own.into_iter().chain(PORTS.map(|(name, port)| (name, ports[&port].to_string())));
         let own = own.chain(server.superuser()).map(|(name, value)| (name.to_owned(), value)).collect();
