@@ -1,13 +1,20 @@
 //! What every back end must do. A back end is done when it passes, nothing else.
 //!
-//! In a test crate of the back end: `store::conformance!(lab)`, and for one that keeps its content
-//! `store::conformance_durable!(lab)`, where `lab` is an `async fn() -> Lab`. Each case becomes a test.
+//! In a test crate of the back end: `store::conformance!(lab)`, for one that keeps its content
+//! `store::conformance_durable!(lab)`, and for one that several instances share `store::conformance_shared!(lab)`,
+//! where `lab` is an `async fn() -> Lab`. Each case becomes a test.
 
 // The cases are for the macros; their names say what they are about.
+#[doc(hidden)]
+pub mod counters;
 #[doc(hidden)]
 pub mod durability;
 #[doc(hidden)]
 pub mod expiry;
+#[doc(hidden)]
+pub mod instances;
+#[doc(hidden)]
+pub mod leadership;
 #[doc(hidden)]
 pub mod listing;
 #[doc(hidden)]
@@ -144,6 +151,19 @@ macro_rules! conformance {
                 readers_see_whole_transactions,
                 commit_is_seen_by_its_caller,
             ],
+            counters: [
+                counter_begins_at_zero_and_counts,
+                counts_come_in_the_order_of_increments,
+                counter_ends_and_begins_again,
+                keys_of_counters_may_be_weird,
+                counter_does_not_overflow,
+                no_increment_is_lost,
+            ],
+            leadership: [
+                only_instance_has_every_role,
+                role_that_was_given_up_can_be_had_again,
+                abandoned_candidate_does_not_get_it,
+            ],
         }
     };
 }
@@ -160,6 +180,27 @@ macro_rules! conformance_durable {
                 relations_are_kept,
                 record_expires_while_closed,
                 deleted_stays_deleted,
+            ],
+        }
+    };
+}
+
+/// As [`conformance!`], the cases about several instances.
+#[macro_export]
+macro_rules! conformance_shared {
+    ($lab:path) => {
+        $crate::conformance_tests! { $lab;
+            instances: [
+                commit_of_one_is_seen_by_the_other,
+                later_instance_has_what_was_before,
+                what_one_has_committed_counts_for_the_other_at_once,
+                instances_agree_on_who_was_first,
+                all_see_all_in_the_same_order,
+                increments_of_two_instances_are_not_lost,
+                expired_record_goes_once,
+                counters_are_of_all_instances,
+                role_goes_from_one_to_the_other,
+                closed_instance_has_no_role,
             ],
         }
     };
@@ -193,8 +234,11 @@ macro_rules! conformance_tests {
 #[doc(hidden)]
 pub fn cases_of(module: &str) -> Vec<&'static str> {
     let source = match module {
+        "counters" => include_str!("conformance/counters.rs"),
         "durability" => include_str!("conformance/durability.rs"),
         "expiry" => include_str!("conformance/expiry.rs"),
+        "instances" => include_str!("conformance/instances.rs"),
+        "leadership" => include_str!("conformance/leadership.rs"),
         "listing" => include_str!("conformance/listing.rs"),
         "races" => include_str!("conformance/races.rs"),
         "relations" => include_str!("conformance/relations.rs"),

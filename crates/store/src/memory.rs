@@ -1,5 +1,6 @@
 //! The store that forgets everything when the process ends.
 
+use std::future::ready;
 use std::sync::{Arc, Weak};
 
 use base::Clock;
@@ -8,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::counter::Counters;
 use crate::record::{Committed, Key, Op, Record};
-use crate::shared::Shared;
+use crate::shared::{Expire, Shared};
 use crate::state::State;
 use crate::{Backend, Increment, Leadership, Page, Query, Store, StoreError, Watch};
 
@@ -39,6 +40,13 @@ impl Memory {
             self.shared.publish(&outcome, expired.into_iter().chain(result.as_ref().ok().cloned()));
         }
         result
+    }
+}
+
+impl Expire for Memory {
+    fn expire(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        // Every commit deletes what has expired, even one of no steps.
+        Box::pin(ready(Self::commit(self, Vec::new()).map(drop)))
     }
 }
 

@@ -31,7 +31,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::record::{Committed, Key, Op, Record};
-use crate::shared::Shared;
+use crate::shared::{Expire, Shared};
 use crate::{Backend, Increment, Leadership, Page, Query, Store, StoreError, Watch};
 use counters::{Call, Counters};
 use database::Database;
@@ -191,9 +191,17 @@ struct Postgres {
     reachable: Arc<Reachable>,
 }
 
+impl Expire for Postgres {
+    fn expire(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        // Every commit deletes what has expired, even one of no steps.
+        let handed_in = self.queue.hand_in(Vec::new());
+        Box::pin(async move { handed_in?.wait().await.map(drop) })
+    }
+}
+
 impl Backend for Postgres {
     fn commit(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Arc<Committed>, StoreError>> {
-        Box::pin(self.queue.commit(ops))
+        Box::pin(async move { self.queue.hand_in(ops)?.wait().await })
     }
 
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Arc<Record>>, StoreError>> {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use base::Clock;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use parking_lot::RwLock;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -12,7 +13,7 @@ use crate::query::{Page, Query};
 use crate::record::{Committed, Key, Record};
 use crate::state::State;
 use crate::state::overlay::{Outcome, Overlay};
-use crate::{Backend, Event, Watch};
+use crate::{Event, StoreError, Watch};
 
 /// How many transactions a watcher may be behind before it gets a snapshot instead.
 pub(crate) const WATCH_CAPACITY: usize = 1024;
@@ -23,6 +24,12 @@ const EXPIRY_TICK: Duration = Duration::from_millis(250);
 
 /// How long a watcher lets expired records be that the back end could not delete.
 const EXPIRY_RETRY: Duration = Duration::from_secs(5);
+
+/// A back end as its watchers need it.
+pub(crate) trait Expire: Send + Sync {
+    /// Deletes what has expired. What is returned does not keep the back end alive.
+    fn expire(&self) -> BoxFuture<'static, Result<(), StoreError>>;
+}
 
 /// Published state. Reading it needs no back end.
 #[derive(Debug)]
@@ -95,7 +102,7 @@ impl Shared {
     }
 
     /// A watcher of `backend`, whose state this is. It makes the back end delete what expires.
-    pub(crate) fn watch(shared: &Arc<Self>, backend: Weak<dyn Backend>) -> Watch {
+    pub(crate) fn watch(shared: &Arc<Self>, backend: Weak<dyn Expire>) -> Watch {
         let (snapshot, commits) = shared.subscribe();
         let follower =
             Follower { first: Some(snapshot), commits, shared: Arc::downgrade(shared), backend, failed: false };
@@ -127,7 +134,7 @@ struct Follower {
     first: Option<Event>,
     commits: broadcast::Receiver<News>,
     shared: Weak<Shared>,
-    backend: Weak<dyn Backend>,
+    backend: Weak<dyn Expire>,
     /// Whether the back end could not delete what had expired.
     failed: bool,
 }
@@ -168,9 +175,8 @@ impl Follower {
     }
 
     async fn expire(&mut self) {
-        let Some(backend) = self.backend.upgrade() else { return };
-        // Every commit deletes what has expired, even one of no steps.
-        let result = backend.commit(Vec::new()).await;
+        let Some(expiring) = self.backend.upgrade().map(|backend| backend.expire()) else { return };
+        let result = expiring.await;
         self.failed = result.is_err();
         if let Err(error) = result {
             tracing::warn!(error = %base::report(&error), "Expired records could not be deleted");

@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::counter::Counters;
 use crate::record::{Committed, Key, Op, Record};
-use crate::shared::Shared;
+use crate::shared::{Expire, Shared};
 use crate::{Backend, Increment, Leadership, Page, Query, Store, StoreError, Watch};
 use database::Database;
 use writer::{Request, Writer};
@@ -40,6 +40,10 @@ const QUEUE: usize = 256;
 /// [`StoreError::Unavailable`] when the file cannot be opened or another process has it, and
 /// [`StoreError::Corrupt`] when it is damaged, no store, or written by a later version.
 pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Store, StoreError> {
+    Ok(start(path, clock).await?)
+}
+
+async fn start(path: &Path, clock: Arc<dyn Clock>) -> Result<Arc<Sqlite>, StoreError> {
     let counters = Counters::new(Arc::clone(&clock));
     let (requests, queue) = mpsc::channel(QUEUE);
     let (opened, opening) = oneshot::channel();
@@ -124,6 +128,20 @@ impl Sqlite {
 #[derive(Debug, thiserror::Error)]
 #[error("the store's writer has ended unexpectedly; restart the process")]
 struct WriterEnded;
+
+impl Expire for Sqlite {
+    fn expire(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        let (done, result) = oneshot::channel();
+        // Every commit deletes what has expired, even one of no steps; thus there is nothing to do if many wait.
+        let sent = self.writer.requests.try_send(Request { ops: Vec::new(), done });
+        Box::pin(async move {
+            match sent {
+                Ok(()) => result.await.map_err(|_| unavailable(WriterEnded))?.map(drop),
+                Err(_) => Ok(()),
+            }
+        })
+    }
+}
 
 impl Backend for Sqlite {
     fn commit(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Arc<Committed>, StoreError>> {

@@ -49,6 +49,11 @@ impl Lab {
         self.store = Some((self.open)(self.clock.clone()).await);
     }
 
+    /// Another instance of the store.
+    pub(super) async fn another(&self) -> Store {
+        (self.open)(self.clock.clone()).await
+    }
+
     /// Drops the store.
     pub(super) fn close(&mut self) {
         self.store = None;

@@ -102,9 +102,9 @@ impl Queue {
         (Self { requests, memory, timeout }, queue)
     }
 
-    pub(super) async fn commit(&self, ops: Vec<Op>) -> Answer {
-        let memory =
-            Arc::clone(&self.memory).try_acquire_many_owned(kib(&ops)).map_err(|_| unavailable(NotTried::Full))?;
+    pub(super) fn hand_in(&self, ops: Vec<Op>) -> Result<Waiting, StoreError> {
+        let memory = Arc::clone(&self.memory).try_acquire_many_owned(kib(&ops));
+        let memory = memory.map_err(|_| unavailable(NotTried::Full))?;
         let (done, answer) = oneshot::channel();
         let claim = Claim::default();
         let request = Request { ops, claim: claim.clone(), done, _memory: memory };
@@ -112,11 +112,26 @@ impl Queue {
             mpsc::error::TrySendError::Full(_) => unavailable(NotTried::Full),
             mpsc::error::TrySendError::Closed(_) => unavailable(NotTried::Ended),
         })?;
-        match tokio::time::timeout(self.timeout, answer).await {
+        Ok(Waiting { claim, answer, timeout: self.timeout })
+    }
+}
+
+/// A transaction that was handed in.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    claim: Claim,
+    answer: oneshot::Receiver<Answer>,
+    timeout: Duration,
+}
+
+impl Waiting {
+    pub(super) async fn wait(self) -> Answer {
+        let Self { claim, answer, timeout } = self;
+        match tokio::time::timeout(timeout, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(unavailable(NotTried::Ended)),
-            Err(_) if claim.abandon() => Err(unavailable(NotTried::TimedOut(self.timeout))),
-            Err(_) => Err(StoreError::InDoubt(Box::new(NoAnswer(self.timeout)))),
+            Err(_) if claim.abandon() => Err(unavailable(NotTried::TimedOut(timeout))),
+            Err(_) => Err(StoreError::InDoubt(Box::new(NoAnswer(timeout)))),
         }
     }
 }

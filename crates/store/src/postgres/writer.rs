@@ -110,7 +110,9 @@ impl Writer {
                     if count == 0 {
                         break;
                     }
-                    self.commit(std::mem::take(&mut group), &mut queue).await;
+                    let started = Instant::now();
+                    let count = self.commit(std::mem::take(&mut group), &mut queue).await;
+                    gather(&queue, count, started.elapsed()).await;
                 }
                 _ = ticks.tick() => self.look_around().await,
             }
@@ -180,8 +182,9 @@ impl Writer {
     }
 
     /// Answers a group, once it is written or it is clear that it will not be. The queue is only looked at to find
-    /// out whether it still matters.
-    async fn commit(&mut self, mut group: Vec<Request>, queue: &mut mpsc::Receiver<Request>) {
+    /// out whether it still matters. Returns how many were answered.
+    async fn commit(&mut self, mut group: Vec<Request>, queue: &mut mpsc::Receiver<Request>) -> usize {
+        let count = group.len();
         loop {
             group.retain(|request| !request.is_abandoned());
             if group.is_empty() {
@@ -209,6 +212,7 @@ impl Writer {
         if self.groups >= PRUNE_AFTER {
             self.prune().await;
         }
+        count
     }
 
     /// One attempt at a group. What is answered is taken out of it; the rest can be tried again.
@@ -348,6 +352,17 @@ struct Decided {
     commits: Vec<Arc<Committed>>,
     /// As many as requests.
     answers: Vec<Answer>,
+}
+
+/// Gives those who were answered together, and go on at once, a moment to come back together: else the first of them
+/// goes alone, and the others wait for it.
+async fn gather(queue: &mpsc::Receiver<Request>, count: usize, took: Duration) {
+    const LIMIT: Duration = Duration::from_micros(400);
+    let (started, limit) = (Instant::now(), LIMIT.min(took / 8));
+    while queue.len() < count && started.elapsed() < limit {
+        std::thread::yield_now();
+        tokio::task::yield_now().await;
+    }
 }
 
 fn unavailable(failure: &Arc<Failure>) -> StoreError {

@@ -239,6 +239,16 @@ async fn unreadable_row_is_named() {
 }
 
 #[tokio::test]
+async fn watcher_that_waits_for_a_deletion_does_not_keep_it_open() {
+    let (_folder, path) = file();
+    let store = start(&path, Arc::new(SystemClock)).await.unwrap();
+    let expiring = store.expire();
+    drop(store);
+    open_now(&path).await.expect("nobody has it open");
+    drop(expiring);
+}
+
+#[tokio::test]
 async fn abandoned_commits_and_drop_lose_nothing_acknowledged() {
     let (_folder, path) = file();
     let store = open_now(&path).await.unwrap();

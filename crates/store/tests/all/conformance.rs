@@ -59,4 +59,10 @@ mod postgres {
 
         store::conformance_durable!(lab);
     }
+
+    mod shared {
+        use super::lab;
+
+        store::conformance_shared!(lab);
+    }
 }

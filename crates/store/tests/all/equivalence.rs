@@ -1,4 +1,4 @@
-//! Random transactions: both back ends do what a plain model without any index does.
+//! Random transactions: all back ends do what a plain model without any index does.
 
 mod model;
 
@@ -15,6 +15,8 @@ use proptest::prelude::*;
 use store::{Change, Draft, Event, Key, Op, Query, Record, Store, Watch};
 
 use model::Model;
+
+use super::server;
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -63,11 +65,11 @@ fn actions() -> impl Strategy<Value = Action> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn back_ends_do_what_the_model_does(actions in vec(actions(), 1..80)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(run(actions));
     }
 }
@@ -87,37 +89,62 @@ async fn run(actions: Vec<Action>) {
     let clock = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
-    let memory = store::memory::open(clock.clone());
-    let sqlite = store::sqlite::open(&path, clock.clone()).await.unwrap();
+    let database = server::database().await;
+    let settings = server::settings(database.address());
+    let sqlite = async || store::sqlite::open(&path, clock.clone()).await.unwrap();
+    let postgres = async || store::postgres::open(settings.clone(), clock.clone()).await.unwrap();
+    let mut stores = vec![store::memory::open(clock.clone()), sqlite().await, postgres().await];
+    // Two instances that take turns are as one.
+    let mut turns = [2, 3].into_iter().cycle();
+    stores.push(postgres().await);
     let mut model = Model::default();
-    let mut watches = [memory.watch().await.unwrap(), sqlite.watch().await.unwrap()];
+    let mut watches = Vec::new();
+    for store in &stores {
+        watches.push(store.watch().await.unwrap());
+    }
 
     for action in actions {
+        let turn = turns.next().unwrap();
         match action {
             Action::Wait(seconds) => clock.advance(Duration::from_secs(seconds)),
             Action::Commit(ops) => {
                 let expected = format!("{:?}", model.commit(ops.clone(), clock.now()));
-                assert_eq!(format!("{:?}", memory.commit(ops.clone()).await), expected);
-                assert_eq!(format!("{:?}", sqlite.commit(ops).await), expected);
+                for store in [&stores[0], &stores[1], &stores[turn]] {
+                    assert_eq!(format!("{:?}", store.commit(ops.clone()).await), expected);
+                }
             }
         }
         let expected = model.list(clock.now());
-        assert_eq!(list(&memory).await, expected);
-        assert_eq!(list(&sqlite).await, expected);
+        for store in &stores[..2] {
+            assert_eq!(list(store).await, expected);
+        }
     }
 
     // Deletes what has expired, and with it its children, which a list still shows.
-    for store in [&memory, &sqlite] {
+    for store in &stores {
         store.commit(Vec::new()).await.unwrap();
     }
     model.commit(Vec::new(), clock.now()).unwrap();
     let expected = model.list(clock.now());
+    for store in &stores[2..] {
+        until(store, &expected).await;
+    }
     for watch in &mut watches {
         assert_eq!(replay(watch), expected);
     }
-    drop(sqlite);
-    let sqlite = store::sqlite::open(&path, clock).await.unwrap();
-    assert_eq!(list(&sqlite).await, expected);
+    drop(stores);
+    for store in [sqlite().await, postgres().await] {
+        assert_eq!(list(&store).await, expected);
+    }
+}
+
+/// Waits for an instance to learn what another one has committed.
+async fn until(store: &Store, expected: &[Arc<Record>]) {
+    let check = || async {
+        let found = list(store).await;
+        if found == expected { Ok(()) } else { Err(format!("{found:?}")) }
+    };
+    testkit::wait_for("the instance knows", Duration::from_secs(20), check).await.unwrap();
 }
 
 async fn list(store: &Store) -> Vec<Arc<Record>> {
