@@ -3,3 +3,7 @@
 // Says so to the lint that lets tests unwrap.
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod node;
+#[cfg(test)]
+mod tls;
