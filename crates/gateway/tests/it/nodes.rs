@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A node that ends with the value.
 struct Running {
     node: Option<Node>,
+    conf: Conf,
     tasks: Tasks,
     admin: u16,
     proxy: u16,
@@ -67,9 +68,9 @@ impl Running {
         let own = own.map(|(name, value)| (name.to_owned(), value));
         let conf = Conf::load(None, [], own.into_iter().chain(settings.iter().cloned())).unwrap().conf;
         let tasks = Tasks::new();
-        let node = Node::start(conf, Arc::new(SystemClock), tasks.clone(), Arc::new(NoLog)).await?;
+        let node = Node::start(conf.clone(), Arc::new(SystemClock), tasks.clone(), Arc::new(NoLog)).await?;
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
-        Ok(Self { node: Some(node), tasks, admin, proxy, status, client, prefix })
+        Ok(Self { node: Some(node), conf, tasks, admin, proxy, status, client, prefix })
     }
 
     /// Ends the node; its directory stays.
@@ -77,6 +78,12 @@ impl Running {
         self.node.take().expect("it runs until here").stop(false).await;
         self.tasks.drain(Duration::from_secs(10)).await.unwrap();
         self.prefix
+    }
+
+    /// As `kong reload` does.
+    async fn reload(&mut self) {
+        let node = self.node.as_mut().expect("it runs until it is stopped");
+        node.reload(self.conf.clone()).await.unwrap();
     }
 
     async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
