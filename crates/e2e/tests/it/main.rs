@@ -3,6 +3,7 @@
 mod databases;
 mod demo;
 mod documents;
+mod encrypted;
 mod examples;
 mod gateway;
 mod inspect;
