@@ -61,7 +61,10 @@ impl References {
     }
 
     /// What a text stands for; `None` if it is no reference.
-    pub(crate) fn lookup(&self, text: &str) -> Result<Option<String>, String> {
+    ///
+    /// # Errors
+    /// It stands for nothing; without secrets.
+    pub fn lookup(&self, text: &str) -> Result<Option<String>, String> {
         let Some(reference) = text.strip_prefix("{vault://").and_then(|rest| rest.strip_suffix('}')) else {
             return Ok(None);
         };

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::Problems;
-use gateway_proxy::{AddedHeaders, ErrorFormat, Flavor, Settings};
+use gateway_proxy::{AddedHeaders, ErrorFormat, Flavor, References, Settings};
 
 use keys::{Effect, IGNORED_PREFIXES, KEYS, Key, Kind};
 pub use listener::Listen;
@@ -136,8 +136,8 @@ pub struct Loaded {
 }
 
 impl Conf {
-    /// Reads settings out of a file's text, the environment (all of it; what does not begin with `KONG_` is not
-    /// looked at) and the command line's overrides.
+    /// Reads settings out of a file's text, the environment (all of it; of what does not begin with `KONG_` only
+    /// what values such as `{vault://env/my-secret}` refer to) and the command line's overrides.
     pub fn load(
         file: Option<&str>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -149,6 +149,8 @@ impl Conf {
             KEYS.iter().map(|key| (key.name, key.default.to_owned())).collect();
         let in_file = file.map(|text| file::parse(text, &mut problems)).unwrap_or_default();
         let in_file = in_file.into_iter().map(|(line, key, value)| (format!("line {line}: {key}"), key, value));
+        let environment: Vec<(String, String)> = environment.into_iter().collect();
+        let references = References::new(environment.iter().cloned());
         let in_environment = environment.into_iter().filter_map(|(name, value)| {
             let key = name.strip_prefix("KONG_")?.to_ascii_lowercase();
             Some((name, key, value))
@@ -156,8 +158,8 @@ impl Conf {
         let given = overrides.into_iter().map(|(key, value)| (key.clone(), key, value));
         for (origin, name, value) in in_file.chain(in_environment).chain(given) {
             match KEYS.iter().find(|key| key.name == name) {
-                Some(key) => match check(key, &value) {
-                    Ok(()) => drop(values.insert(key.name, value)),
+                Some(key) => match checked(key, value, &references) {
+                    Ok(value) => drop(values.insert(key.name, value)),
                     Err(reason) => problems.add(origin, reason),
                 },
                 // Internal to the reference's own start, and set in its containers.
@@ -217,6 +219,13 @@ impl std::fmt::Debug for Conf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Conf").field("prefix", &self.prefix).field("database", &self.database).finish_non_exhaustive()
     }
+}
+
+/// The value a setting was given or refers to, if it is one for it.
+fn checked(key: &Key, value: String, references: &References) -> Result<String, String> {
+    let value = references.lookup(value.trim())?.unwrap_or(value);
+    check(key, &value)?;
+    Ok(value)
 }
 
 fn check(key: &Key, value: &str) -> Result<(), String> {

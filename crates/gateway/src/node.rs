@@ -187,7 +187,8 @@ impl Node {
 
         let workers = start_workers(&conf, &in_force, &certificates)?;
         let workers = Arc::new(workers);
-        let numbers = Numbers { workers: Arc::clone(&workers), in_force: in_force.clone() };
+        let store = Arc::clone(dao.store());
+        let numbers = Numbers { workers: Arc::clone(&workers), in_force: in_force.clone(), store };
         gateway_plugins::prometheus::set_sources(&plugin_node, Arc::new(numbers));
         let facts = Arc::new(Facts::new(
             &conf,

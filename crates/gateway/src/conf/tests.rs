@@ -141,6 +141,21 @@ fn connections_are_bounded_by_the_smaller_setting() {
 }
 
 #[test]
+fn a_setting_may_refer_to_the_environment() {
+    let file = "database = postgres\npg_password = {vault://env/pg-password}\npg_port = {vault://env/db/port}\n";
+    let environment = [("PG_PASSWORD", "hush"), ("DB", r#"{"port": 1234}"#)];
+    let conf = load(file, &environment).unwrap().conf;
+    let of = &conf.postgres.as_ref().unwrap().primary;
+    assert_eq!((of.password.expose(), of.port), ("hush", 1234));
+    // The node itself is told the values.
+    let again = Conf::load(Some(&conf.to_file()), [], []).unwrap().conf;
+    assert_eq!(again.values, conf.values);
+    let problems = load(file, &environment[1..]).unwrap_err().to_string();
+    assert!(problems.contains("PG_PASSWORD is not set"), "{problems}");
+    assert!(load("pg_port = {vault://env/p}", &[("P", "many")]).is_err());
+}
+
+#[test]
 fn settings_of_the_database_that_cannot_be_are_named() {
     for (setting, name) in [
         ("pg_port = 70000", "pg_port"),

@@ -6,6 +6,8 @@ use engine::health::Verdict;
 use engine::worker::Workers;
 use gateway_plugins::prometheus::{Connections, Sources, TargetHealth};
 
+use store::Store;
+
 use super::InForce;
 
 /// The node's own numbers.
@@ -13,6 +15,7 @@ use super::InForce;
 pub(super) struct Numbers {
     pub(super) workers: Arc<Workers>,
     pub(super) in_force: InForce,
+    pub(super) store: Store,
 }
 
 impl Sources for Numbers {
@@ -32,9 +35,8 @@ impl Sources for Numbers {
         self.workers.counters().requests
     }
 
-    /// The embedded database is part of the process.
     fn datastore_reachable(&self) -> bool {
-        true
+        self.store.reachable()
     }
 
     fn targets(&self, each: &mut dyn FnMut(TargetHealth<'_>)) {
