@@ -123,7 +123,8 @@ impl Buffers {
 #[derive(Debug, Default)]
 pub(crate) struct Heads {
     requests: RefCell<Vec<RequestHead>>,
-    responses: RefCell<Vec<ResponseHead>>,
+    #[expect(clippy::vec_box, reason = "they are handed on several times: a pointer rather than a head")]
+    responses: RefCell<Vec<Box<ResponseHead>>>,
 }
 
 impl Heads {
@@ -140,11 +141,11 @@ impl Heads {
     }
 
     /// A head with whatever content.
-    pub(crate) fn take_response(&self) -> ResponseHead {
-        self.responses.borrow_mut().pop().unwrap_or_else(|| ResponseHead::new(0))
+    pub(crate) fn take_response(&self) -> Box<ResponseHead> {
+        self.responses.borrow_mut().pop().unwrap_or_else(|| Box::new(ResponseHead::new(0)))
     }
 
-    pub(crate) fn give_response(&self, head: ResponseHead) {
+    pub(crate) fn give_response(&self, head: Box<ResponseHead>) {
         let mut heads = self.responses.borrow_mut();
         if heads.len() < KEPT {
             heads.push(head);

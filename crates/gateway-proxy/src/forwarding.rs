@@ -32,11 +32,14 @@ pub(crate) fn has_doubled_field(headers: &Headers) -> bool {
         && ONCE.iter().any(|name| headers.may_repeat(name) && headers.get_all(name).nth(1).is_some())
 }
 
-/// Removes what concerns only the upstream's connection. Framing is the engine's; an agreed upgrade stays.
-///
-/// Of `Server`, which there can be one of, the first stays.
-pub(crate) fn strip_hop_by_hop_of_response(headers: &mut Headers, upgrade: bool) {
+/// Removes what concerns only the upstream's connection, which the engine would leave out, before others see it.
+pub(crate) fn strip_hop_by_hop(headers: &mut Headers) {
     headers.remove_any(&HOP_BY_HOP_OF_RESPONSE);
+}
+
+/// Removes what clients are not told: other protocols, unless the change to one was agreed on, and of `Server`, which
+/// there can be one of, all but the first.
+pub(crate) fn strip_response(headers: &mut Headers, upgrade: bool) {
     if !upgrade {
         headers.remove("Upgrade");
     }

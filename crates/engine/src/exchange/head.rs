@@ -72,9 +72,12 @@ impl Exchange {
 
 /// What the engine says itself in a response of this status: framing and what concerns one connection only.
 fn own(status: u16, keep_length: bool) -> &'static Names {
-    const OWN: Names = Names::new(&["Connection", "Content-Length", "Keep-Alive", "Transfer-Encoding", "Upgrade"]);
-    const BUT_LENGTH: Names = Names::new(&["Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade"]);
-    const BUT_UPGRADE: Names = Names::new(&["Connection", "Content-Length", "Keep-Alive", "Transfer-Encoding"]);
+    const OWN: Names =
+        Names::new(&["Connection", "Content-Length", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade"]);
+    const BUT_LENGTH: Names =
+        Names::new(&["Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade"]);
+    const BUT_UPGRADE: Names =
+        Names::new(&["Connection", "Content-Length", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding"]);
     match status {
         // These say what to upgrade to.
         101 | 426 => &BUT_UPGRADE,

@@ -16,7 +16,7 @@ use crate::upstream::Connection;
 #[derive(Debug)]
 pub struct Responded {
     /// The head.
-    pub head: ResponseHead,
+    pub head: Box<ResponseHead>,
     /// Where its body ends.
     pub(super) framing: Framing,
     /// Whether the connection now speaks another protocol: answer with [`Exchange::tunnel`].
@@ -67,7 +67,7 @@ impl Exchange {
         upload: Upload<'_>,
         buffered: &[u8],
         timeouts: &Timeouts,
-    ) -> Result<(ResponseHead, Framing, bool), ForwardError> {
+    ) -> Result<(Box<ResponseHead>, Framing, bool), ForwardError> {
         let all_buffered = self.client.is_ended() && !self.consumed && self.framing != Framing::None;
         let (bytes, framing, streaming) = match upload {
             Upload::None => (&[][..], Framing::None, false),

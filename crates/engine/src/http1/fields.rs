@@ -36,20 +36,22 @@ pub(super) fn parse_fields(
             headers.load(&block[..length]);
             return Ok(Some(length));
         }
-        let Some(colon) = scan::token(rest) else { return Ok(None) };
-        let (name, after) = rest.split_at(colon);
-        let (behind, spaced) = match after {
-            [b':', ..] if name.is_empty() => return Err(BadFields::Name),
-            [b':', b' ', behind @ ..] if matches!(behind, [b'!'..=0xff, ..]) => (behind, true),
-            [b':', behind @ ..] => (without_first_blanks(behind), false),
+        let (colon, end) = scan::field(rest);
+        let name = &rest[..colon];
+        match rest[colon..] {
+            [] => return Ok(None),
+            [b':', ..] if !name.is_empty() => {}
             _ => return Err(BadFields::Name),
+        }
+        let (field, after) = rest.split_at(end);
+        let (value, spaced) = match &field[colon + 1..] {
+            [b' ', value @ ..] if matches!(value, [b'!'..=0xff, ..]) => (value, true),
+            value => (without_first_blanks(value), false),
         };
-        let Some(length) = scan::value(behind) else { return Ok(None) };
-        let (value, after) = behind.split_at(length);
         let (next, as_written) = match after {
             [b'\r', b'\n', next @ ..] => (next, spaced),
             [b'\n', next @ ..] if line_ends == LineEnds::CrLfOrLf => (next, false),
-            [b'\r'] => return Ok(None),
+            [] | [b'\r'] => return Ok(None),
             [b'\n', ..] => return Err(BadFields::LineEnd),
             _ => return Err(BadFields::Value),
         };
@@ -59,9 +61,10 @@ pub(super) fn parse_fields(
         let (length, as_written) = match value {
             // Of what is below, only white space is in values.
             [.., 0..=b' '] => (without_last_blanks(value), false),
-            _ => (length, as_written),
+            _ => (value.len(), as_written),
         };
-        headers.push_span(name, block.len() - rest.len(), block.len() - behind.len(), length, as_written);
+        let start = block.len() - rest.len();
+        headers.push_span(name, start, start + field.len() - value.len(), length, as_written);
         rest = next;
     }
 }

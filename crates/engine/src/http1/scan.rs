@@ -1,14 +1,15 @@
-//! How far bytes go on that may stand in a token, a value or a target: eight at a time where they are usual ones.
+//! How far fields and targets go on: eight bytes at a time where they are usual ones.
 //!
-//! Each is a function of its own in the program, so that its numbers have the registers for themselves.
+//! These are functions of their own in the program, so that their numbers have the registers for themselves.
 
 use crate::headers::TOKEN;
 
 const HIGH: u64 = each(0x80);
 
-/// How many bytes of a token are at the start; `None` if nothing ends it.
+/// Where the name at the start, a token, ends, and where what may be in a value ends behind it: everything but control
+/// characters other than the tab. All of `bytes` if nothing ends it.
 #[inline(never)]
-pub(super) fn token(bytes: &[u8]) -> Option<usize> {
+pub(super) fn field(bytes: &[u8]) -> (usize, usize) {
     // Letters and hyphens, which most names consist of.
     let others = |word: u64| {
         let lower = (word | each(0x20)) & !HIGH;
@@ -17,33 +18,28 @@ pub(super) fn token(bytes: &[u8]) -> Option<usize> {
         let hyphens = HIGH - ((word & !HIGH) ^ each(b'-'));
         !(letters | hyphens) | word
     };
-    run(bytes, others, |byte| TOKEN[byte as usize])
+    let controls = |word| (below(word, 0x20) | is(word, 0x7f)) & !word;
+    let name = run(bytes, 0, others, |byte| TOKEN[byte as usize]);
+    (name, run(bytes, name, controls, |byte| !byte.is_ascii_control() || byte == b'\t'))
 }
 
-/// How many bytes that may be in a value are at the start; `None` if nothing ends it. Control characters may not be,
-/// but for the tab.
+/// Where the request target at the start ends; all of `bytes` if nothing ends it. In one are visible characters, and
+/// bytes above ASCII, which clients send unencoded, but no `#`.
 #[inline(never)]
-pub(super) fn value(bytes: &[u8]) -> Option<usize> {
-    run(bytes, |word| (below(word, 0x20) | is(word, 0x7f)) & !word, |byte| !byte.is_ascii_control() || byte == b'\t')
-}
-
-/// How many bytes that may be in a request target are at the start; `None` if nothing ends it. Those are visible
-/// characters, and bytes above ASCII, which clients send unencoded, but no `#`.
-#[inline(never)]
-pub(super) fn target(bytes: &[u8]) -> Option<usize> {
+pub(super) fn target(bytes: &[u8]) -> usize {
     run(
         bytes,
+        0,
         |word| (below(word, 0x21) | is(word, b'#') | is(word, 0x7f)) & !word,
         |byte| byte > b' ' && byte != b'#' && byte != 0x7f,
     )
 }
 
-/// How many bytes for which `goes_on` holds are at the start; `None` if nothing ends them. `doubtful` has the high bit
-/// of the first byte set for which that has to be asked, and perhaps of others behind it.
+/// Where the bytes for which `goes_on` holds end that begin at `at`. `doubtful` has the high bit of the first byte set
+/// for which that has to be asked, and perhaps of others behind it.
 #[inline(always)]
-fn run(bytes: &[u8], doubtful: impl Fn(u64) -> u64, goes_on: impl Fn(u8) -> bool) -> Option<usize> {
-    let mut at = 0;
-    for word in bytes.as_chunks().0 {
+fn run(bytes: &[u8], mut at: usize, doubtful: impl Fn(u64) -> u64, goes_on: impl Fn(u8) -> bool) -> usize {
+    for word in bytes[at..].as_chunks().0 {
         let doubtful = doubtful(u64::from_le_bytes(*word)) & HIGH;
         if doubtful != 0 {
             at += doubtful.trailing_zeros() as usize / 8;
@@ -51,10 +47,10 @@ fn run(bytes: &[u8], doubtful: impl Fn(u64) -> u64, goes_on: impl Fn(u8) -> bool
         }
         at += 8;
     }
-    while goes_on(*bytes.get(at)?) {
+    while at < bytes.len() && goes_on(bytes[at]) {
         at += 1;
     }
-    Some(at)
+    at
 }
 
 /// The high bit of every byte that is below this one, unless it was set before. The borrow of such a byte may set it

@@ -18,7 +18,7 @@ pub(super) enum Target<'a> {
 
 /// Takes a target apart; `None` if it has none of the forms.
 pub(super) fn parse_target<'a>(method: &Method, target: &'a [u8]) -> Option<Target<'a>> {
-    if scan::target(target).is_some() {
+    if scan::target(target) < target.len() {
         return None;
     }
     match (method, target) {
@@ -31,7 +31,8 @@ pub(super) fn parse_target<'a>(method: &Method, target: &'a [u8]) -> Option<Targ
 
 /// How long the path with its query at the start of `bytes` is; `None` if there is none, or nothing ends it.
 pub(super) fn path_length(bytes: &[u8]) -> Option<usize> {
-    if bytes.starts_with(b"/") { scan::target(bytes) } else { None }
+    let end = scan::target(bytes);
+    (bytes.starts_with(b"/") && end < bytes.len()).then_some(end)
 }
 
 fn parse_absolute(target: &[u8]) -> Option<Target<'_>> {

@@ -78,9 +78,16 @@ impl Gateway {
             };
             tries += 1;
             let chosen = logged.then(|| (context.now_ms(), chosen_at.elapsed()));
-            let attempt = match exchange.connect(&peer.endpoint, timeouts.connect).await {
+            let tell = |trail: &mut Trail, failed, keepalive| {
+                if let Some((start_ms, choosing)) = chosen {
+                    let (address, balancer_latency_ns) = (peer.endpoint.addr(), choosing.as_nanos() as u64);
+                    trail.tries.push(Try { address, start_ms, balancer_latency_ns, failed, keepalive });
+                }
+            };
+            let mut reused = false;
+            let error = match exchange.connect(&peer.endpoint, timeouts.connect).await {
                 Ok(mut connection) => {
-                    let reused = connection.is_reused();
+                    reused = connection.is_reused();
                     let upload = match &body {
                         Some(body) => Upload::Bytes(body),
                         None => Upload::Client,
@@ -95,50 +102,36 @@ impl Gateway {
                         prefix,
                         upgrade,
                     };
-                    let sent = exchange.send(&mut connection, &request, upload, &timeouts).await;
-                    sent.map(|responded| (connection, responded))
-                        .map_err(|error| (error, reused))
-                        .map(|ok| (ok, reused))
+                    match exchange.send(&mut connection, &request, upload, &timeouts).await {
+                        Ok(responded) => {
+                            tell(trail, None, reused);
+                            break (connection, responded, peer.picked);
+                        }
+                        Err(error) => error,
+                    }
                 }
-                Err(error) => Err((error, false)),
+                Err(error) => error,
             };
-            let reused = match &attempt {
-                Ok((_, reused)) | Err((_, reused)) => *reused,
-            };
-            if let Some((start_ms, choosing)) = chosen {
-                trail.tries.push(Try {
-                    address: peer.endpoint.addr(),
-                    start_ms,
-                    balancer_latency_ns: choosing.as_nanos() as u64,
-                    failed: attempt.as_ref().err().map(|(error, _)| status_of(error)),
-                    keepalive: reused,
-                });
+            tell(trail, Some(status_of(&error)), reused);
+            if error.stage == Stage::Client {
+                let answered = self.client_failed(config, exchange, context, collected, &error, trail);
+                return Box::pin(answered).await;
             }
-            match attempt {
-                Ok(((connection, responded), _)) => break (connection, responded, peer.picked),
-                Err((error, reused)) => {
-                    if error.stage == Stage::Client {
-                        let answered = self.client_failed(config, exchange, context, collected, &error, trail);
-                        return Box::pin(answered).await;
-                    }
-                    report(peer.picked.as_ref(), &error);
-                    // A kept connection that the upstream closed just now says nothing about the upstream.
-                    let stale = reused && error.kind == Kind::Closed;
-                    if stale {
-                        tries -= 1;
-                    }
-                    if tries <= service.retries && may_try_again(&error, &context.request.method, body.is_some(), stale)
-                    {
-                        continue;
-                    }
-                    tracing::debug!(%error, address = %peer.endpoint.addr(), "Upstream failed");
-                    let status = status_of(&error);
-                    let answer = Answer::error(status, error_body::usual_message(status));
-                    trail.sent = Some(chosen_at);
-                    let answered = self.answer(config, exchange, context, collected, answer, Source::Error, trail);
-                    return Box::pin(answered).await;
-                }
+            report(peer.picked.as_ref(), &error);
+            // A kept connection that the upstream closed just now says nothing about the upstream.
+            let stale = reused && error.kind == Kind::Closed;
+            if stale {
+                tries -= 1;
             }
+            if tries <= service.retries && may_try_again(&error, &context.request.method, body.is_some(), stale) {
+                continue;
+            }
+            tracing::debug!(%error, address = %peer.endpoint.addr(), "Upstream failed");
+            let status = status_of(&error);
+            let answer = Answer::error(status, error_body::usual_message(status));
+            trail.sent = Some(chosen_at);
+            let answered = self.answer(config, exchange, context, collected, answer, Source::Error, trail);
+            return Box::pin(answered).await;
         };
 
         trail.sent = Some(responded.sent);
@@ -150,7 +143,10 @@ impl Gateway {
             picked.done(responded.received - responded.sent, responded.received);
         }
         let mut responded = responded;
-        forwarding::strip_hop_by_hop_of_response(&mut responded.head.headers, responded.tunnel);
+        forwarding::strip_response(&mut responded.head.headers, responded.tunnel);
+        if logged || phases::have_header_filter(collected) {
+            forwarding::strip_hop_by_hop(&mut responded.head.headers);
+        }
         responded.head.headers.replace(&context.response_headers);
         // What is said of the hops does not depend on what plugins take away.
         let hops = phases::have_header_filter(collected).then(|| forwarding::list(&responded.head.headers, "Via"));
