@@ -43,10 +43,21 @@ pub struct Matched<'a, T> {
 struct Bucket<T> {
     /// By how the path begins.
     by_prefix: Table<Box<[u8]>, Shelf<T>>,
-    /// Which lengths the keys of `by_prefix` have, and how many of each.
-    lengths: Vec<(usize, usize)>,
+    /// Which lengths the keys of `by_prefix` have, in order.
+    lengths: Vec<Length>,
     /// Those without anything that the path must begin with.
     rest: Shelf<T>,
+}
+
+/// Beginnings of the path that are equally long.
+#[derive(Clone)]
+struct Length {
+    length: usize,
+    /// How many there are.
+    count: usize,
+    /// In which characters they end, as far as the lowest six bits tell, and perhaps some that are gone: most others
+    /// are told apart by it.
+    ends: u64,
 }
 
 /// The routes of one beginning of the path.
@@ -199,8 +210,11 @@ struct Best<'a, T> {
 
 impl<T> Bucket<T> {
     fn search<'a>(&'a self, request: &Request<'_>, best: &mut Best<'a, T>) {
-        for (length, _) in self.lengths.iter().take_while(|(length, _)| *length <= request.path.len()) {
-            if let Some(shelf) = self.by_prefix.get(&request.path[..*length]) {
+        for Length { length, ends, .. } in &self.lengths {
+            let Some(beginning) = request.path.get(..*length) else { break };
+            if ends & end_of(beginning) != 0
+                && let Some(shelf) = self.by_prefix.get(beginning)
+            {
                 shelf.search(request, best);
             }
         }
@@ -213,11 +227,16 @@ impl<T> Bucket<T> {
         let was_there = known.is_some();
         let mut shelf = known.unwrap_or_default();
         shelf.edit(spot.header, added, gone);
-        let found = self.lengths.binary_search_by_key(&prefix.len(), |(length, _)| *length);
+        let found = self.lengths.binary_search_by_key(&prefix.len(), |known| known.length);
         match (was_there, !shelf.is_empty(), found) {
-            (false, true, Ok(at)) => self.lengths[at].1 += 1,
-            (false, true, Err(at)) => self.lengths.insert(at, (prefix.len(), 1)),
-            (true, false, Ok(at)) if self.lengths[at].1 > 1 => self.lengths[at].1 -= 1,
+            (false, true, Ok(at)) => {
+                self.lengths[at].count += 1;
+                self.lengths[at].ends |= end_of(&prefix);
+            }
+            (false, true, Err(at)) => {
+                self.lengths.insert(at, Length { length: prefix.len(), count: 1, ends: end_of(&prefix) });
+            }
+            (true, false, Ok(at)) if self.lengths[at].count > 1 => self.lengths[at].count -= 1,
             (true, false, Ok(at)) => {
                 self.lengths.remove(at);
             }
@@ -231,6 +250,11 @@ impl<T> Bucket<T> {
     fn is_empty(&self) -> bool {
         self.by_prefix.is_empty() && self.rest.is_empty()
     }
+}
+
+/// A bit for the last character of a beginning; all for the empty one.
+fn end_of(beginning: &[u8]) -> u64 {
+    beginning.last().map_or(u64::MAX, |last| 1 << (last & 63))
 }
 
 impl<T> Shelf<T> {
