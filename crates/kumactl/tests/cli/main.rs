@@ -12,4 +12,5 @@ mod get;
 mod help;
 mod inspect;
 mod manage;
+mod schema;
 mod support;
