@@ -115,6 +115,12 @@ impl Api {
     }
 }
 
+/// Status and body of the answer to a request that failed so.
+#[cfg(test)]
+pub(crate) fn error_of(title: &str, error: crate::resources::ResourceError) -> (StatusCode, serde_json::Value) {
+    ApiError::resource(title, error).parts()
+}
+
 /// What is served on the ports of the API. Routes that are added to it go before its own.
 pub fn router(api: Api) -> Router {
     Router::new().fallback(handle).with_state(api)

@@ -28,7 +28,7 @@ use crate::identity::{self, Authority, AuthorityError};
 use crate::index::Index;
 use crate::insight_api::LiveInsights;
 use crate::insights::Insights;
-use crate::instances::{self, Instances};
+use crate::instances::{self, Instances, Patience};
 use crate::resources::{ResourceError, Resources, Settings};
 use crate::server_identity::{self, IdentityError};
 use crate::tokens::Tokens;
@@ -208,7 +208,8 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>, tasks: &Tasks) -> Resu
     let leads = Gauge::<i64>::default();
     metrics.register(|registry| registry.register("leader", "1 while this control plane leads", leads.clone()));
     let (insights_of_all, proxies) = (Arc::clone(&insights), Arc::clone(&dp_server));
-    let instances = Instances::new(store.clone(), insights_of_all, proxies, leads, config.dataplane_cleanup_age);
+    let patience = Patience { comeback: instances::COMEBACK, cleanup_age: config.dataplane_cleanup_age };
+    let instances = Instances::new(store.clone(), insights_of_all, proxies, leads, patience);
     listeners.serve(&config, &api, &dp_server, tls, tasks, diagnostics::router(metrics, store));
     let period = config.dp_server.status_flush_interval;
     tasks.spawn_detached("insights", insights.keep_flushed(period, tasks.shutdown()));

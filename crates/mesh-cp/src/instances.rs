@@ -31,9 +31,17 @@ const COLLECTION: &str = "ControlPlane";
 /// Who does what needs doing once.
 const LEADER: &str = "leader";
 
-/// Time that proxies of a control plane that is gone have to come back before they are deregistered. Envoy waits at
-/// most 30 s between attempts.
-const COMEBACK: Duration = Duration::from_secs(60);
+/// Time that proxies of a control plane that is gone have to come back. Envoy waits at most 30 s between attempts.
+pub(crate) const COMEBACK: Duration = Duration::from_secs(60);
+
+/// How long proxies are waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Those of a control plane that is gone, before they are deregistered.
+    pub(crate) comeback: Duration,
+    /// Any, before it is removed.
+    pub(crate) cleanup_age: Duration,
+}
 
 /// A control plane whose role is free has ended, or has lost its connection for a moment and wants it back: so long it
 /// has to take it.
@@ -53,7 +61,7 @@ pub(crate) struct Instances {
     insights: Arc<Insights>,
     dp_server: Arc<DpServer>,
     leads: Gauge,
-    cleanup_age: Duration,
+    patience: Patience,
 }
 
 /// Being known to the others.
@@ -83,10 +91,10 @@ impl Instances {
         insights: Arc<Insights>,
         dp_server: Arc<DpServer>,
         leads: Gauge,
-        cleanup_age: Duration,
+        patience: Patience,
     ) -> Arc<Self> {
         let id = insights.instance().to_owned();
-        Arc::new(Self { id, store, insights, dp_server, leads, cleanup_age })
+        Arc::new(Self { id, store, insights, dp_server, leads, patience })
     }
 
     /// Stays known to the others until shutdown, also after the store was away.
@@ -142,9 +150,9 @@ impl Instances {
 
     /// Removes proxies that nobody has seen for long.
     async fn clean_up(&self) {
-        let period = (self.cleanup_age / 10).clamp(Duration::from_secs(1), LONGEST_CLEANUP_PERIOD);
+        let period = (self.patience.cleanup_age / 10).clamp(Duration::from_secs(1), LONGEST_CLEANUP_PERIOD);
         loop {
-            if let Err(error) = self.dp_server.remove_forgotten(self.cleanup_age).await {
+            if let Err(error) = self.dp_server.remove_forgotten(self.patience.cleanup_age).await {
                 warn!(error = %report(&error), "Proxies that are gone for long are not removed; it will be tried again");
             }
             pause(period).await;
@@ -199,7 +207,7 @@ impl Instances {
             self.insights.close_of(&instance).await?;
             // If it was only away for long, it can come back, and its proxies with it.
             drop(gone);
-            pause(COMEBACK).await;
+            pause(self.patience.comeback).await;
             if had_record && self.store.get(&key).await?.is_none() {
                 return Ok(instance);
             }

@@ -17,6 +17,8 @@ mod instances;
 pub mod resources;
 pub mod secrets;
 mod server_identity;
+#[cfg(test)]
+mod several;
 pub mod tokens;
 
 pub use config::Config;

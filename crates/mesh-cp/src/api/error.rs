@@ -81,6 +81,11 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, title, "Internal Server Error")
     }
 
+    #[cfg(test)]
+    pub(crate) fn parts(&self) -> (StatusCode, Value) {
+        (self.status, self.body())
+    }
+
     /// The body: `invalid_parameters` and `detail` for clients since 2.3, `causes` and `details` for older ones.
     fn body(&self) -> Value {
         let mut body = Map::new();
