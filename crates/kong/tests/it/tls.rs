@@ -26,18 +26,19 @@ async fn the_server_is_verified_as_the_settings_say() {
     };
     let (good_file, bad_file) = (file("good.pem", &good), file("bad.pem", &bad));
     let both = format!("{bad_file}, {good_file}");
+    let (good_file, bad_file, both) = (good_file.as_str(), bad_file.as_str(), both.as_str());
     let here = server(&good, &["127.0.0.1"]).await;
     let elsewhere = server(&good, &["db.example.com"]).await;
     let without = Server::start(Options::default()).await.unwrap();
     let ca = "lua_ssl_trusted_certificate";
     let (tls, verified) = (("pg_ssl", "on"), ("pg_ssl_verify", "on"));
     // Those that fail are tried for a while, all at the same time.
-    let cases: Vec<(&str, &Server, Vec<(&str, &str)>, Option<&str>)> = vec![
-        ("good", &here, vec![tls, verified, (ca, &good_file)], None),
-        ("one of several authorities", &here, vec![tls, verified, (ca, &both)], None),
+    let cases = [
+        ("good", &here, vec![tls, verified, (ca, good_file)], None),
+        ("one of several authorities", &here, vec![tls, verified, (ca, both)], None),
         ("not verified", &elsewhere, vec![tls], None),
-        ("wrong authority", &here, vec![tls, verified, (ca, &bad_file)], Some("certificate")),
-        ("wrong name", &elsewhere, vec![tls, verified, (ca, &good_file)], Some("certificate")),
+        ("wrong authority", &here, vec![tls, verified, (ca, bad_file)], Some("certificate")),
+        ("wrong name", &elsewhere, vec![tls, verified, (ca, good_file)], Some("certificate")),
         ("plaintext refused", &here, vec![("pg_ssl", "off")], Some("no encryption")),
         ("no TLS there", &without, vec![tls], Some("TLS")),
     ];
