@@ -6,5 +6,6 @@ mod all {
     mod conformance;
     mod equivalence;
     mod kill;
+    mod postgres;
     mod server;
 }

@@ -164,8 +164,8 @@ pub(super) async fn set_up(
     purpose: Purpose,
 ) -> Result<Option<i64>, sqlx::Error> {
     let statements = format!("{}; {SCHEMA}", settings(endpoint, purpose).join("; "));
-    let row = raw_sql(AssertSqlSafe(statements)).fetch_one(connection).await?;
-    row.try_get(0)
+    let row = raw_sql(AssertSqlSafe(statements)).fetch_optional(connection).await?;
+    row.map(|row| row.try_get(0)).transpose()
 }
 
 const SCHEMA: &str = "SELECT oid::bigint FROM pg_namespace WHERE nspname = current_schema()";

@@ -254,7 +254,7 @@ impl Table {
                 Err(failure) => {
                     // In whatever state it is.
                     drop(connection.detach());
-                    if is_second || !matches!(&failure, Failure::Statement { cause: sqlx::Error::Io(_), .. }) {
+                    if is_second || failure.is_refusal() || matches!(failure, Failure::Silent { .. }) {
                         return Err(failure);
                     }
                     is_second = true;

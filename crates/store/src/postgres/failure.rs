@@ -129,7 +129,7 @@ fn connect_hint(cause: &sqlx::Error) -> &'static str {
         "; no authority that is trusted (CA certificate) vouches for the server's certificate"
     } else if text.contains("not valid for") || text.contains("NotValidForName") {
         "; the server's certificate is for another host name"
-    } else if text.contains("CertificateRequired") || text.contains("HandshakeFailure") {
+    } else if text.contains("received fatal alert") {
         "; the server wants a client certificate that it trusts"
     } else {
         ""
