@@ -1,5 +1,7 @@
 //! The documents of the core entities as types, read from what the schemas have checked.
 
+mod text;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 pub struct Ref {
     /// Its id.
+    #[serde(deserialize_with = "text::one")]
     pub id: Arc<str>,
 }
 
@@ -45,12 +48,16 @@ impl Protocol {
 /// An API behind the gateway.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Service {
+    #[serde(deserialize_with = "text::one")]
     pub id: Arc<str>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub name: Option<Arc<str>>,
     pub created_at: Option<f64>,
     pub protocol: Protocol,
+    #[serde(deserialize_with = "text::one")]
     pub host: Arc<str>,
     pub port: u16,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub path: Option<Arc<str>>,
     /// Further tries after a failed one.
     pub retries: Option<u32>,
@@ -73,29 +80,33 @@ pub struct Service {
 /// What selects a service.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Route {
+    #[serde(deserialize_with = "text::one")]
     pub id: Arc<str>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub name: Option<Arc<str>>,
     pub created_at: Option<f64>,
     pub service: Option<Ref>,
     #[serde(default, deserialize_with = "nullable")]
     pub protocols: Vec<Protocol>,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "text::list")]
     pub methods: Vec<Arc<str>>,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "text::list")]
     pub hosts: Vec<Arc<str>>,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "text::list")]
     pub paths: Vec<Arc<str>>,
     #[serde(default, deserialize_with = "nullable")]
     pub headers: BTreeMap<Arc<str>, Vec<Arc<str>>>,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "text::list")]
     pub snis: Vec<Arc<str>>,
     #[serde(default, deserialize_with = "nullable")]
     pub sources: Vec<Endpoint>,
     #[serde(default, deserialize_with = "nullable")]
     pub destinations: Vec<Endpoint>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub expression: Option<Arc<str>>,
     pub priority: Option<u64>,
     pub regex_priority: Option<i64>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub path_handling: Option<Arc<str>>,
     #[serde(default = "yes")]
     pub strip_path: bool,
@@ -113,6 +124,7 @@ pub struct Route {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Endpoint {
     /// An address or a CIDR.
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub ip: Option<Arc<str>>,
     pub port: Option<u16>,
 }
@@ -120,8 +132,11 @@ pub struct Endpoint {
 /// Who calls.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Consumer {
+    #[serde(deserialize_with = "text::one")]
     pub id: Arc<str>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub username: Option<Arc<str>>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub custom_id: Option<Arc<str>>,
     pub created_at: Option<f64>,
     pub tags: Option<Vec<Arc<str>>>,
@@ -130,8 +145,11 @@ pub struct Consumer {
 /// A plugin put somewhere.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Plugin {
+    #[serde(deserialize_with = "text::one")]
     pub id: Arc<str>,
+    #[serde(deserialize_with = "text::one")]
     pub name: Arc<str>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub instance_name: Option<Arc<str>>,
     pub route: Option<Ref>,
     pub service: Option<Ref>,
@@ -147,21 +165,35 @@ pub struct Plugin {
 /// A named group of targets.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Upstream {
+    #[serde(deserialize_with = "text::one")]
     pub id: Arc<str>,
+    #[serde(deserialize_with = "text::one")]
     pub name: Arc<str>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub algorithm: Option<Arc<str>>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub hash_on: Option<Arc<str>>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub hash_fallback: Option<Arc<str>>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub hash_on_header: Option<Arc<str>>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub hash_fallback_header: Option<Arc<str>>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub hash_on_cookie: Option<Arc<str>>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub hash_on_cookie_path: Option<Arc<str>>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub hash_on_query_arg: Option<Arc<str>>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub hash_fallback_query_arg: Option<Arc<str>>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub hash_on_uri_capture: Option<Arc<str>>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub hash_fallback_uri_capture: Option<Arc<str>>,
     pub slots: Option<u32>,
     pub healthchecks: Option<Healthchecks>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub host_header: Option<Arc<str>>,
     pub client_certificate: Option<Ref>,
     #[serde(default, deserialize_with = "nullable")]
@@ -183,12 +215,14 @@ pub struct Healthchecks {
 /// Probes.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct ActiveChecks {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default, deserialize_with = "text::perhaps")]
     pub kind: Option<Arc<str>>,
     /// Seconds.
     pub timeout: Option<f64>,
     pub concurrency: Option<u32>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub http_path: Option<Arc<str>>,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub https_sni: Option<Arc<str>>,
     pub https_verify_certificate: Option<bool>,
     #[serde(default, deserialize_with = "nullable")]
@@ -202,7 +236,7 @@ pub struct ActiveChecks {
 /// Verdicts out of the traffic itself.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct PassiveChecks {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default, deserialize_with = "text::perhaps")]
     pub kind: Option<Arc<str>>,
     #[serde(default, deserialize_with = "nullable")]
     pub healthy: Thresholds,
@@ -231,9 +265,11 @@ pub struct Thresholds {
 /// A member of an upstream.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Target {
+    #[serde(deserialize_with = "text::one")]
     pub id: Arc<str>,
     pub upstream: Ref,
     /// `host:port`.
+    #[serde(deserialize_with = "text::one")]
     pub target: Arc<str>,
     pub weight: Option<u32>,
     pub created_at: Option<f64>,
@@ -242,9 +278,12 @@ pub struct Target {
 /// A certificate with its key, and perhaps a second pair of another type.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Certificate {
+    #[serde(deserialize_with = "text::one")]
     pub id: Arc<str>,
+    #[serde(deserialize_with = "text::one")]
     pub cert: Arc<str>,
     pub key: base::Secret,
+    #[serde(default, deserialize_with = "text::perhaps")]
     pub cert_alt: Option<Arc<str>>,
     pub key_alt: Option<base::Secret>,
 }
@@ -252,14 +291,18 @@ pub struct Certificate {
 /// A certificate authority that upstreams are verified with.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct CaCertificate {
+    #[serde(deserialize_with = "text::one")]
     pub id: Arc<str>,
+    #[serde(deserialize_with = "text::one")]
     pub cert: Arc<str>,
 }
 
 /// A server name and its certificate.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Sni {
+    #[serde(deserialize_with = "text::one")]
     pub id: Arc<str>,
+    #[serde(deserialize_with = "text::one")]
     pub name: Arc<str>,
     pub certificate: Ref,
 }

@@ -161,6 +161,54 @@ fn passwords_are_hashed_unless_told_otherwise() {
     assert_eq!(password(&declared(config(false))), "p");
 }
 
+/// A clock that shows this time, in milliseconds.
+struct At(u64);
+
+impl Source for At {
+    fn now_ms(&mut self) -> u64 {
+        self.0
+    }
+
+    fn random(&mut self, buffer: &mut [u8]) {
+        buffer.fill(7);
+    }
+}
+
+#[test]
+fn what_is_loaded_again_keeps_the_time_it_was_made() {
+    let load = |at: u64, known: &Known, host: &str| {
+        let config = with(json!({
+            "services": [{"name": "a", "host": host}, {"name": "b", "host": "b", "created_at": 5}],
+            "upstreams": [{"name": "u"}],
+            "consumers": [{"username": "c", "guard_passwords": [{"username": "n", "password": "p"}]}],
+        }));
+        let mut declared = parse(&registry(), object(config), Options::default(), &mut At(at)).expect("it is valid");
+        let known = known.keep_times(&mut declared);
+        (declared, known)
+    };
+    let times = |declared: &Declared| {
+        let time = |document: &Map<String, Value>, name| document.get(name).map_or(String::new(), Value::to_string);
+        let each = declared.entities.iter().map(|entity| {
+            let document = entity.document();
+            format!("{} {} {}", entity.kind, time(&document, "created_at"), time(&document, "updated_at"))
+        });
+        each.collect::<Vec<_>>()
+    };
+    let (first, known) = load(1_999_125, &Known::default(), "h");
+    let (again, known) = load(1_000_000_000_000, &known, "h");
+    // Of what says itself when it was made, it is told when it was loaded.
+    let own = |entity: &&Entity| !entity.body.contains(r#""created_at":5"#);
+    let bodies = |declared: &Declared| {
+        declared.entities.iter().filter(own).map(|entity| entity.body.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(bodies(&first), bodies(&again));
+    assert_eq!(first.answer().matches("1999.125").count(), again.answer().matches("1999.125").count());
+    let (changed, _) = load(1_000_000_500_000, &known, "other");
+    let (before, after) = (times(&again), times(&changed));
+    let new: Vec<&String> = after.iter().filter(|line| !before.contains(line)).collect();
+    assert_eq!(new, ["services 1000000500 1000000500", "services 5 1000000500"]);
+}
+
 #[test]
 fn kinds_come_after_those_they_refer_to() {
     let declared = declared(with(json!({

@@ -118,7 +118,7 @@ impl<'s> Filled<'s> {
         given.resize_with(view.len(), || None);
         let mut others = Map::new();
         for (name, value) in input {
-            match view.record().index.get(&*name) {
+            match view.record().index.get(&name) {
                 Some(at) => given[at] = Some(value),
                 None => {
                     others.insert(name, value);
@@ -286,7 +286,19 @@ fn write_json(value: &Value, out: &mut Vec<u8>) {
             }
             out.push(b']');
         }
-        Value::Number(_) | Value::Object(_) => serde_json::to_writer(out, value).expect(JSON),
+        Value::Object(map) => {
+            out.push(b'{');
+            for (at, (name, value)) in map.iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                write_text(name, out);
+                out.push(b':');
+                write_json(value, out);
+            }
+            out.push(b'}');
+        }
+        Value::Number(_) => serde_json::to_writer(out, value).expect(JSON),
     }
 }
 
@@ -308,5 +320,27 @@ impl Document for Filled<'_> {
             Some(at) => self.at(at),
             None => self.others.get(name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn documents_are_written_as_they_are_otherwise() {
+        let value = json!({
+            "id": "a\"\\\u{1}/ä\u{7f}", "created_at": 1, "list": [null, true, false, -1, 0.5, "", [], {}],
+            "map": {"\n": {"": "x"}, "b": [{"c": 1}]}, "updated_at": 1.25,
+        });
+        let Value::Object(document) = value else { panic!("it is an object") };
+        let mut out = b"before".to_vec();
+        let times = write_object(&document, &mut out);
+        let text = String::from_utf8(out).expect("JSON is text");
+        assert_eq!(text["before".len()..], Value::Object(document).to_string());
+        let at = |place: Option<(usize, usize)>| place.map(|(start, end)| &text[start..end]);
+        assert_eq!((at(times.created), at(times.updated)), (Some("1"), Some("1.25")));
     }
 }

@@ -22,7 +22,9 @@ impl Names {
         let mut slot = hint(name) & most;
         loop {
             let place = usize::from(self.places[slot]).checked_sub(1)?;
-            if self.all[place] == name {
+            let known = self.all[place];
+            // Most are looked up by the same literal.
+            if std::ptr::eq(known, name) || known == name {
                 return Some(place);
             }
             slot = (slot + 1) & most;
