@@ -47,7 +47,7 @@ pub(crate) fn strip_response(headers: &mut Headers, upgrade: bool) {
 }
 
 /// All values of a field as one list.
-#[inline]
+#[inline(always)]
 pub(crate) fn list(headers: &Headers, name: &str) -> Vec<u8> {
     if headers.contains(name) { join(headers, name) } else { Vec::new() }
 }
@@ -137,12 +137,11 @@ impl Forwarded<'_> {
             let value = if client.trust == Trust::Trusted { request.headers.get(name) } else { None };
             value.filter(|value| !value.is_empty())
         };
+        let behind_proxy = (client.ip != self.peer.ip()).then(|| client.ip.to_string());
+        let ip = behind_proxy.as_deref().unwrap_or(self.peer.ip_text()).as_bytes();
         out.extend_from_slice(b"X-Forwarded-For: ");
-        if write_earlier(said, "X-Forwarded-For", out) {
-            out.extend_from_slice(self.peer.ip_text().as_bytes());
-        } else {
-            self.write_client(out);
-        }
+        let next = if write_earlier(said, "X-Forwarded-For", out) { self.peer.ip_text().as_bytes() } else { ip };
+        out.extend_from_slice(next);
         let scheme: &[u8] = if client.tls.is_some() { b"https" } else { b"http" };
         out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
         out.extend_from_slice(trusted("x-forwarded-proto").unwrap_or(scheme));
@@ -167,29 +166,21 @@ impl Forwarded<'_> {
             out.extend_from_slice(prefix);
         }
         out.extend_from_slice(b"\r\nX-Real-IP: ");
-        self.write_client(out);
+        out.extend_from_slice(ip);
         out.extend_from_slice(b"\r\n");
-    }
-
-    fn write_client(&self, out: &mut Vec<u8>) {
-        let ip = self.context.client.ip;
-        if ip == self.peer.ip() {
-            out.extend_from_slice(self.peer.ip_text().as_bytes());
-        } else {
-            out.extend_from_slice(ip.to_string().as_bytes());
-        }
     }
 }
 
 /// Begins a list with what a field says already; whether it says anything.
-#[inline]
+#[inline(always)]
 fn write_earlier(headers: &Headers, name: &str, out: &mut Vec<u8>) -> bool {
     let earlier = list(headers, name);
-    if !earlier.is_empty() {
-        out.extend_from_slice(&earlier);
-        out.extend_from_slice(b", ");
+    if earlier.is_empty() {
+        return false;
     }
-    !earlier.is_empty()
+    out.extend_from_slice(&earlier);
+    out.extend_from_slice(b", ");
+    true
 }
 
 /// The fields without those that `Connection` names. A length stays whatever it says, as the body must remain framed,
@@ -225,7 +216,14 @@ pub(crate) fn add_via(headers: &mut Headers, hop: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
+    use gateway_model::typed::Protocol;
+    use runtime::tasks::Tasks;
+
     use super::*;
+    use crate::pdk::{Client, Node, RequestHead, RequestId};
 
     #[test]
     fn what_connection_names_goes_but_not_the_framing() {
@@ -265,5 +263,71 @@ mod tests {
         add_via(&mut headers, "2 kong/2");
         assert_eq!(headers.get("via"), Some(b"1.1 kong/1, 2 kong/2".as_slice()));
         assert_eq!(headers.len(), 1);
+    }
+
+    fn context(trust: Trust, fields: &[(&str, &str)]) -> Context {
+        let mut request = RequestHead { target: b"/a/b?c=d".to_vec(), ..RequestHead::default() };
+        for (name, value) in fields {
+            request.headers.append(name, value);
+        }
+        let node = Node::new("host", "id", "3.9.3", "/nowhere", Arc::new(base::SystemClock), Tasks::new());
+        let end = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let client = Client {
+            ip: [10, 0, 0, 1].into(),
+            port: 1,
+            peer: end(7),
+            local: end(8000),
+            trust,
+            protocol: Protocol::Http,
+            tls: None,
+        };
+        let mut context = Context::new(Arc::new(node), Arc::default(), RequestId::new(0), request, client);
+        context.target.path.extend_from_slice(b"/up/b");
+        context.target.query.extend_from_slice(b"?c=d");
+        context
+    }
+
+    fn fields(context: &Context, length: Option<u64>, upgrade: bool) -> String {
+        let peer = Peer::new(context.client.peer, context.client.local, 0);
+        let settings = Settings::default();
+        let (host, prefix) = (b"service".as_slice(), Some(b"/a".as_slice()));
+        let mut out = Vec::new();
+        Forwarded { context, settings: &settings, peer: &peer, host, prefix, upgrade }.write_fields(length, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn upstreams_are_told_where_a_request_came_from() {
+        let said = [("Host", "Shop:80"), ("Connection", "X-Hop"), ("X-Hop", "1"), ("X-Forwarded-Proto", "https")];
+        let context = context(Trust::Untrusted, &[&said[..], &[("Accept", "*/*"), ("Content-Length", "9")]].concat());
+        let told = "Via: 1.1 kong/3.9.3\r\nHost: service\r\nConnection: keep-alive\r\nX-Forwarded-For: 10.0.0.1\r\n\
+            X-Forwarded-Proto: http\r\nX-Forwarded-Host: shop\r\nX-Forwarded-Port: 8000\r\nX-Forwarded-Path: /a/b\r\n\
+            X-Forwarded-Prefix: /a\r\nX-Real-IP: 10.0.0.1\r\nX-Kong-Request-Id: 00000000000000000000000000000000\r\n\
+            Content-Length: 3\r\nAccept: */*\r\n";
+        assert_eq!(fields(&context, Some(3), false), told);
+    }
+
+    #[test]
+    fn what_trusted_proxies_say_stays() {
+        let said = [
+            ("Host", "shop"),
+            ("Via", "1.0 one"),
+            ("X-Forwarded-For", "1.2.3.4"),
+            ("Accept", "*/*"),
+            ("X-Forwarded-For", "10.0.0.2"),
+            ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-Host", "Front"),
+            ("X-Forwarded-Port", "443"),
+            ("X-Forwarded-Path", "/before"),
+            ("X-Forwarded-Prefix", "/p"),
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+        ];
+        let context = context(Trust::Trusted, &said);
+        let told = "Via: 1.0 one, 1.1 kong/3.9.3\r\nHost: service\r\nConnection: keep-alive, Upgrade\r\n\
+            X-Forwarded-For: 1.2.3.4, 10.0.0.2, 127.0.0.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: Front\r\n\
+            X-Forwarded-Port: 443\r\nX-Forwarded-Path: /before\r\nX-Forwarded-Prefix: /p\r\nX-Real-IP: 10.0.0.1\r\n\
+            X-Kong-Request-Id: 00000000000000000000000000000000\r\nAccept: */*\r\nUpgrade: websocket\r\n";
+        assert_eq!(fields(&context, None, true), told);
     }
 }
