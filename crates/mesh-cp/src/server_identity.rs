@@ -82,7 +82,7 @@ pub(crate) fn issue(
         ..LeafRequest::default()
     };
     let leaf = ca.issue(&request, clock.now())?;
-    let file = dir.join("kuma-cp.crt");
+    let file = dir.join("kuma-cp-ca.crt");
     if let Err(error) = fs::create_dir_all(dir).and_then(|()| write(&file, ca.cert_pem())) {
         warn!(%error, file = %file.display(), "The certificate that proxies verify this control plane with is not written");
     }
