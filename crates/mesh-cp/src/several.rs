@@ -53,7 +53,7 @@ fn clock() -> Arc<dyn Clock> {
 }
 
 /// A database with the schema.
-async fn database() -> Database {
+pub(crate) async fn database() -> Database {
     let server = testkit::postgres::shared().await.unwrap();
     let prepared = server.database_from("mesh_cp", |address| async move {
         store::postgres::migrate(&settings(&address)).await?;
@@ -63,18 +63,18 @@ async fn database() -> Database {
 }
 
 /// One control plane's access to it.
-async fn resources(address: &Address) -> Resources {
+pub(crate) async fn resources(address: &Address) -> Resources {
     let store = store::postgres::open(settings(address), clock()).await.unwrap();
     Resources::new(store, Settings::default())
 }
 
-async fn put(resources: &Resources, kind: &str, name: &str, body: &Value) {
+pub(crate) async fn put(resources: &Resources, kind: &str, name: &str, body: &Value) {
     let kind = mesh_model::Kind::by_name(kind).unwrap();
     let mesh = if kind.name == "Mesh" { "" } else { "default" };
     resources.put(kind, mesh, name, &Default::default(), body).await.unwrap();
 }
 
-fn dataplane(service: &str, outbound: Option<&str>) -> Value {
+pub(crate) fn dataplane(service: &str, outbound: Option<&str>) -> Value {
     let outbound: Vec<Value> =
         outbound.iter().map(|service| json!({ "port": 9000, "tags": { "kuma.io/service": service } })).collect();
     let inbound = json!([{ "port": 1234, "tags": { "kuma.io/service": service } }]);

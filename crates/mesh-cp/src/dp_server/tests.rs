@@ -11,12 +11,15 @@ use pki::jwt::DataplaneClaims;
 use pki::tls::{self, KeyType, Role};
 use runtime::tasks::Tasks;
 use serde_json::{Value, json};
+use testkit::link::Link;
 use tower::ServiceExt as _;
 
+use super::registration::{Denied, Deregistered, Registrar};
 use super::{DpServer, Settings};
-use crate::index::Index;
+use crate::index::{Index, ProxyId};
 use crate::insights::Insights;
-use crate::resources::{self, Resources};
+use crate::resources::{self, Document, Resources};
+use crate::several;
 use crate::tokens::Tokens;
 
 struct World {
@@ -116,4 +119,79 @@ async fn a_host_that_the_certificate_is_not_for_is_refused_before_envoy_does() {
         let name = host.split(':').next().unwrap();
         assert!(reason.contains(name) && reason.contains("cp.example.com"), "{reason}");
     }
+}
+
+/// What the proxy `web` declares of itself, and who it is.
+fn declared(registrar: &Registrar) -> (ProxyId, Document) {
+    let proxy = ProxyId { mesh: "default".into(), name: "web".into() };
+    let (document, _) = registrar.read(&proxy, &dataplane().to_string()).unwrap();
+    (proxy, document)
+}
+
+fn registrar(resources: &Resources, instance: &str) -> Registrar {
+    let tokens = Tokens::new(resources.clone(), Arc::new(SystemClock));
+    Registrar::new(resources.clone(), tokens, false, instance.to_owned())
+}
+
+#[tokio::test]
+async fn a_proxy_that_moved_is_deregistered_by_its_new_control_plane_only() {
+    let resources = Resources::new(store::memory::open(Arc::new(SystemClock)), resources::Settings::default());
+    several::put(&resources, "Mesh", "default", &json!({})).await;
+    let (first, second) = (registrar(&resources, "cp-1"), registrar(&resources, "cp-2"));
+    let (proxy, document) = declared(&first);
+    assert!(first.register(&document).await.unwrap());
+    assert!(second.register(&document).await.unwrap());
+    assert_eq!(first.deregister(&proxy, "cp-1").await, Deregistered::No);
+    // Nor while it is connected.
+    second.connected(&proxy, 1);
+    assert_eq!(second.deregister(&proxy, "cp-2").await, Deregistered::No);
+    assert!(second.disconnected(&proxy, 1));
+    assert_eq!(second.deregister(&proxy, "cp-2").await, Deregistered::Yes);
+    assert!(second.stored(&proxy).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_proxy_that_comes_back_to_its_control_plane_costs_no_write() {
+    let resources = Resources::new(store::memory::open(Arc::new(SystemClock)), resources::Settings::default());
+    several::put(&resources, "Mesh", "default", &json!({})).await;
+    let registrar = registrar(&resources, "cp-1");
+    let (_, document) = declared(&registrar);
+    let revision = async || resources.store().watch().await.unwrap().next().await.unwrap().revision();
+    assert!(registrar.register(&document).await.unwrap());
+    let before = revision().await;
+    assert!(registrar.register(&document).await.unwrap());
+    assert_eq!(revision().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_database_known_proxies_are_let_in_and_new_ones_are_not() {
+    let database = several::database().await;
+    let link = Link::to(database.address().port).unwrap();
+    let first = several::resources(database.address()).await;
+    let second = several::resources(&database.address().through(&link)).await;
+    several::put(&first, "Mesh", "default", &json!({})).await;
+    let (first, second) = (registrar(&first, "cp-1"), registrar(&second, "cp-2"));
+    let (proxy, document) = declared(&first);
+    assert!(first.register(&document).await.unwrap());
+    let patience = Duration::from_secs(15);
+    let known = async || second.stored(&proxy).await.unwrap().ok_or("it is not");
+    testkit::wait_for("the other knows it", patience, known).await.unwrap();
+    link.refuse();
+    // It is not yet said whose it is; that is made up for.
+    assert!(!second.register(&document).await.unwrap());
+    let mut other = document.clone();
+    other.name = "other".to_owned();
+    assert!(matches!(second.register(&other).await, Err(Denied::Resource(_))));
+    assert_eq!(second.deregister(&proxy, "cp-1").await, Deregistered::Unavailable);
+    link.restore();
+    let registered = async || match second.register(&document).await {
+        Ok(true) => Ok(()),
+        other => Err(format!("{other:?}")),
+    };
+    testkit::wait_for("it is the other's", patience, registered).await.unwrap();
+    let moved = async || match first.deregister(&proxy, "cp-1").await {
+        Deregistered::No => Ok(()),
+        other => Err(format!("{other:?}")),
+    };
+    testkit::wait_for("the first leaves it alone", patience, moved).await.unwrap();
 }
