@@ -8,4 +8,5 @@ mod all {
     mod kill;
     mod postgres;
     mod server;
+    mod sqlite;
 }

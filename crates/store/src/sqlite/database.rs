@@ -1,6 +1,6 @@
 //! The SQLite file behind a state.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
@@ -21,6 +21,51 @@ const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 /// The log does not stay larger than that once it was, in bytes.
 const MAX_LOG: &str = "67108864";
 
+/// Why the file could not be written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WriteError {
+    #[error("the disk is full, nothing can be written to {}", path.display())]
+    Full {
+        path: PathBuf,
+        #[source]
+        cause: sqlx::Error,
+    },
+    #[error("{} is read-only", path.display())]
+    ReadOnly {
+        path: PathBuf,
+        #[source]
+        cause: sqlx::Error,
+    },
+    #[error("the disk does not take what is written to {}: it is full, a quota is reached, or it fails", path.display())]
+    Disk {
+        path: PathBuf,
+        #[source]
+        cause: sqlx::Error,
+    },
+    #[error("cannot write to {}", path.display())]
+    Other {
+        path: PathBuf,
+        #[source]
+        cause: sqlx::Error,
+    },
+}
+
+impl WriteError {
+    fn of(path: &Path, cause: sqlx::Error) -> Self {
+        const SQLITE_READONLY: i32 = 8;
+        const SQLITE_IOERR: i32 = 10;
+        const SQLITE_FULL: i32 = 13;
+        const SQLITE_CANTOPEN: i32 = 14;
+        let path = path.to_owned();
+        match class(&cause) {
+            Some(SQLITE_FULL) => Self::Full { path, cause },
+            Some(SQLITE_READONLY) => Self::ReadOnly { path, cause },
+            Some(SQLITE_IOERR | SQLITE_CANTOPEN) => Self::Disk { path, cause },
+            _ => Self::Other { path, cause },
+        }
+    }
+}
+
 /// An open file.
 #[derive(Debug)]
 pub(super) struct Database {
@@ -38,7 +83,9 @@ impl Database {
         let corrupt = |error: &(dyn std::error::Error + 'static)| {
             StoreError::Corrupt(format!("{}: {}", claim.path.display(), base::report(error)))
         };
-        let database = |error: sqlx::Error| if damaged(&error) { corrupt(&error) } else { unavailable(error) };
+        let database = |error: sqlx::Error| {
+            if damaged(&error) { corrupt(&error) } else { unavailable(WriteError::of(&claim.path, error)) }
+        };
 
         let mut connection = connect(&claim.path).await.map_err(database)?;
         migrate(&mut connection).await.map_err(|error| match error {
@@ -57,7 +104,11 @@ impl Database {
     }
 
     /// Makes the outcome durable, or changes nothing.
-    pub(super) async fn write(&mut self, outcome: &Outcome) -> Result<(), sqlx::Error> {
+    pub(super) async fn write(&mut self, outcome: &Outcome) -> Result<(), WriteError> {
+        self.try_write(outcome).await.map_err(|cause| WriteError::of(&self.claim.path, cause))
+    }
+
+    async fn try_write(&mut self, outcome: &Outcome) -> Result<(), sqlx::Error> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => connect(&self.claim.path).await?,
@@ -129,12 +180,15 @@ fn damaged(error: &sqlx::Error) -> bool {
     const SQLITE_CORRUPT: i32 = 11;
     const SQLITE_NOTADB: i32 = 26;
     match error {
-        sqlx::Error::Database(error) => {
-            // The lower byte is the class of an extended code.
-            let code = error.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
-            matches!(code, Some(SQLITE_CORRUPT | SQLITE_NOTADB))
-        }
+        sqlx::Error::Database(_) => matches!(class(error), Some(SQLITE_CORRUPT | SQLITE_NOTADB)),
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) | sqlx::Error::RowNotFound => true,
         _ => false,
     }
+}
+
+/// The class of SQLite's errors that it belongs to.
+fn class(error: &sqlx::Error) -> Option<i32> {
+    let code = error.as_database_error()?.code()?.parse::<i32>().ok()?;
+    // The lower byte of an extended code.
+    Some(code & 0xff)
 }

@@ -13,6 +13,18 @@ const OWNER_ONLY: u32 = 0o600;
 pub(super) enum FileError {
     #[error("{} is in use by another process{}", path.display(), by.as_ref().map(|pid| format!(" ({pid})")).unwrap_or_default())]
     InUse { path: PathBuf, by: Option<String> },
+    #[error("{} is read-only for this user, and so no store; give it the right to write", path.display())]
+    ReadOnly {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("the folder {} is read-only for this user, and the store needs files of its own in it", path.display())]
+    ReadOnlyFolder {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
     #[error("cannot open {}", path.display())]
     Io {
         path: PathBuf,
@@ -35,12 +47,13 @@ pub(super) struct Claim {
 pub(super) fn claim(path: &Path) -> Result<Claim, FileError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
-        move |cause| FileError::Io { path, cause }
+        move |cause| refusal(path, cause)
     };
     create(path).map_err(failed(path))?;
     let path = path.canonicalize().map_err(failed(path))?;
     let lock_path = lock_path(&path);
     let mut lock = read_write(&lock_path).map_err(failed(&lock_path))?;
+    try_write_next_to(&path)?;
     match lock.try_lock() {
         Ok(()) => {
             // Only for the message to whoever comes next, so it is no reason to fail.
@@ -52,13 +65,35 @@ pub(super) fn claim(path: &Path) -> Result<Claim, FileError> {
     }
 }
 
+/// What stands against opening `path` for writing.
+fn refusal(path: PathBuf, cause: io::Error) -> FileError {
+    let is_denied = matches!(cause.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem);
+    match folder(&path) {
+        _ if !is_denied => FileError::Io { path, cause },
+        _ if path.exists() => FileError::ReadOnly { path, cause },
+        folder => FileError::ReadOnlyFolder { path: folder.to_owned(), cause },
+    }
+}
+
+/// The log of SQLite comes and goes next to its file; without this, that would fail with the first write.
+fn try_write_next_to(path: &Path) -> Result<(), FileError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".try");
+    let probe = Path::new(&name);
+    let written = read_write(probe).and_then(|_| std::fs::remove_file(probe));
+    written.map_err(|cause| refusal(probe.to_owned(), cause))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn create(path: &Path) -> io::Result<()> {
     let existed = path.exists();
     read_write(path)?;
     if !existed {
         // SQLite takes care of the files that it creates, but this one it finds.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()?;
+        File::open(folder(path))?.sync_all()?;
     }
     Ok(())
 }

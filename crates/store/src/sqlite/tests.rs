@@ -89,6 +89,8 @@ async fn connection_that_cannot_write_changes_nothing_and_is_replaced() {
     writer.database.run("PRAGMA query_only = ON").await;
     for answer in commit_group(&mut writer, vec![create("a"), create("a"), create("b")]).await {
         assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+        let text = base::report(&answer.unwrap_err());
+        assert!(text.contains("store.db is read-only"), "{text}");
     }
     assert_eq!(shared.list(&Query::all("thing")).total, 1);
 
@@ -106,7 +108,8 @@ async fn full_disk_changes_nothing_until_there_is_space() {
     writer.database.run("PRAGMA max_page_count = 64").await;
     for answer in commit_group(&mut writer, vec![create("small"), large("large")]).await {
         let error = answer.expect_err("there is no space");
-        assert!(base::report(&error).contains("full"), "{error:?}");
+        let text = base::report(&error);
+        assert!(text.contains("the disk is full") && text.contains("store.db"), "{text}");
     }
     assert_eq!(shared.list(&Query::all("thing")).total, 0);
     commit_group(&mut writer, vec![create("small")]).await.remove(0).expect("small records still fit");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::database::Database;
+use super::database::{Database, WriteError};
 use super::{answer, unavailable};
 use crate::StoreError;
 use crate::record::{Committed, Op};
@@ -62,7 +62,7 @@ impl Writer {
 
 /// Tells all that nothing was changed; also those whose transaction was refused, since that may have been for what
 /// another transaction of the group did.
-fn refuse(callers: impl Iterator<Item = oneshot::Sender<Result<Arc<Committed>, StoreError>>>, error: sqlx::Error) {
+fn refuse(callers: impl Iterator<Item = oneshot::Sender<Result<Arc<Committed>, StoreError>>>, error: WriteError) {
     let error = Arc::new(error);
     for caller in callers {
         answer(caller, Err(unavailable(error.clone())));
