@@ -64,7 +64,9 @@ pub(super) async fn serve<S: Service>(open: Rc<Open>, io: Io, read: Vec<u8>, pee
                     connection.graceful_shutdown();
                 }
                 let stream = Stream::new(&streams);
-                spawn_local(serve_stream(stream, request, respond, Rc::clone(&peer), Rc::clone(&service)));
+                // The state of a request is large, and making a task moves it several times.
+                let serving = Box::pin(serve_stream(stream, request, respond, Rc::clone(&peer), Rc::clone(&service)));
+                spawn_local(serving);
             }
             Some(Err(error)) => return debug!(%error, "A connection of HTTP/2 failed"),
             None => return,
