@@ -12,14 +12,12 @@ mod database;
 mod failure;
 mod frame;
 mod listener;
+mod reachable;
 mod request;
 mod roles;
 mod schema;
 mod settings;
 mod writer;
-
-#[cfg(test)]
-mod tests;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
@@ -36,9 +34,10 @@ use crate::{Backend, Increment, Leadership, Page, Query, Store, StoreError, Watc
 use counters::{Call, Counters};
 use database::Database;
 use listener::Hint;
+use reachable::Reachable;
 use request::{Queue, Request};
 use roles::{Candidate, Roles};
-use writer::{Reachable, Writer};
+use writer::Writer;
 
 pub use settings::{Endpoint, Settings, Tls, TlsMode};
 
@@ -86,17 +85,18 @@ pub enum SchemaStatus {
 pub async fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Store, StoreError> {
     // Tells this instance from others, also those that start at the same moment.
     let seed = RandomState::new().hash_one(std::process::id());
-    let (queue, requests) = Queue::new(settings.commit_timeout);
+    let reachable = Arc::new(Reachable::default());
+    let (queue, requests) = Queue::new(settings.commit_timeout, Arc::clone(&reachable));
     let (counters, calls) = Counters::new(&settings);
     let (roles, candidates) = Roles::new();
     let (opened, opening) = oneshot::channel();
     let inbox = Inbox { requests, calls, candidates };
-    let settings = Arc::new(settings);
+    let instance = Instance { settings: Arc::new(settings), clock, seed, reachable: Arc::clone(&reachable) };
     Builder::new()
         .name("store-postgres".to_owned())
-        .spawn(move || work_until_closed(settings, clock, seed, inbox, opened))
+        .spawn(move || instance.work_until_closed(inbox, opened))
         .map_err(unavailable)?;
-    let (shared, reachable) = opening.await.map_err(unavailable)??;
+    let shared = opening.await.map_err(unavailable)??;
     Ok(Arc::new_cyclic(|this: &Weak<Postgres>| Postgres {
         this: this.clone(),
         shared,
@@ -145,36 +145,39 @@ struct Inbox {
     candidates: mpsc::Receiver<Candidate>,
 }
 
-type Opened = Result<(Arc<Shared>, Arc<Reachable>), StoreError>;
-
-/// A thread of its own, so that no runtime of a caller can end under a commit, or is held up by a large one.
-fn work_until_closed(
+/// What works behind the handles.
+struct Instance {
     settings: Arc<Settings>,
     clock: Arc<dyn Clock>,
     seed: u64,
-    inbox: Inbox,
-    opened: oneshot::Sender<Opened>,
-) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return drop(opened.send(Err(unavailable(error)))),
-    };
-    runtime.block_on(async {
+    reachable: Arc<Reachable>,
+}
+
+impl Instance {
+    /// Has a thread of its own, so that no runtime of a caller can end under a commit, or is held up by a large one.
+    fn work_until_closed(self, inbox: Inbox, opened: oneshot::Sender<Result<Arc<Shared>, StoreError>>) {
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(self.work(inbox, opened)),
+            Err(error) => drop(opened.send(Err(unavailable(error)))),
+        }
+    }
+
+    async fn work(self, inbox: Inbox, opened: oneshot::Sender<Result<Arc<Shared>, StoreError>>) {
+        let Self { settings, clock, seed, reachable } = self;
         let database = match Database::open(Arc::clone(&settings), Arc::clone(&clock), seed).await {
             Ok(database) => database,
             Err(failure) => return drop(opened.send(Err(failure.into()))),
         };
-        let reachable = Arc::new(Reachable::default());
         let shared = Arc::clone(database.shared());
         let (hints, hinted) = watch::channel(Hint::default());
         let (channel, named) = watch::channel(None);
-        let writer = Writer::new(database, Arc::clone(&reachable), hinted, channel, seed);
-        drop(opened.send(Ok((shared, reachable))));
+        let writer = Writer::new(database, reachable, hinted, channel, seed);
+        drop(opened.send(Ok(shared)));
         let mut others = JoinSet::new();
         others.spawn(listener::listen(Arc::clone(&settings), named, hints, seed));
         others.spawn(counters::count(Arc::clone(&settings), clock, seed, inbox.calls));
         tokio::join!(writer.run(inbox.requests), roles::elect(settings, seed, inbox.candidates));
-    });
+    }
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {

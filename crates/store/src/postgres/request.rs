@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::reachable::Reachable;
 use crate::StoreError;
 use crate::record::{Committed, Draft, Op};
 
@@ -76,6 +77,7 @@ pub(super) struct Queue {
     requests: mpsc::Sender<Request>,
     memory: Arc<Semaphore>,
     timeout: Duration,
+    reachable: Arc<Reachable>,
 }
 
 /// Why a transaction was not even tried.
@@ -83,10 +85,14 @@ pub(super) struct Queue {
 enum NotTried {
     #[error("too many transactions wait for the database already; try again later")]
     Full,
-    #[error("the database could not be reached within {0:?}; nothing was changed")]
-    TimedOut(Duration),
+    #[error("the database could not be reached within {limit:?}; nothing was changed{}", because(why.as_deref()))]
+    TimedOut { limit: Duration, why: Option<Arc<str>> },
     #[error("the store has ended unexpectedly; restart the process")]
     Ended,
+}
+
+fn because(why: Option<&str>) -> String {
+    why.map(|why| format!(" ({why})")).unwrap_or_default()
 }
 
 /// Why it is not known whether a transaction has taken effect.
@@ -96,10 +102,10 @@ struct NoAnswer(Duration);
 
 impl Queue {
     /// A commit waits for `timeout` at most.
-    pub(super) fn new(timeout: Duration) -> (Self, mpsc::Receiver<Request>) {
+    pub(super) fn new(timeout: Duration, reachable: Arc<Reachable>) -> (Self, mpsc::Receiver<Request>) {
         let (requests, queue) = mpsc::channel(QUEUE);
         let memory = Arc::new(Semaphore::new(QUEUE_KIB as usize));
-        (Self { requests, memory, timeout }, queue)
+        (Self { requests, memory, timeout, reachable }, queue)
     }
 
     pub(super) fn hand_in(&self, ops: Vec<Op>) -> Result<Waiting, StoreError> {
@@ -112,7 +118,7 @@ impl Queue {
             mpsc::error::TrySendError::Full(_) => unavailable(NotTried::Full),
             mpsc::error::TrySendError::Closed(_) => unavailable(NotTried::Ended),
         })?;
-        Ok(Waiting { claim, answer, timeout: self.timeout })
+        Ok(Waiting { claim, answer, timeout: self.timeout, reachable: Arc::clone(&self.reachable) })
     }
 }
 
@@ -122,15 +128,16 @@ pub(super) struct Waiting {
     claim: Claim,
     answer: oneshot::Receiver<Answer>,
     timeout: Duration,
+    reachable: Arc<Reachable>,
 }
 
 impl Waiting {
     pub(super) async fn wait(self) -> Answer {
-        let Self { claim, answer, timeout } = self;
+        let Self { claim, answer, timeout, reachable } = self;
         match tokio::time::timeout(timeout, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(unavailable(NotTried::Ended)),
-            Err(_) if claim.abandon() => Err(unavailable(NotTried::TimedOut(timeout))),
+            Err(_) if claim.abandon() => Err(unavailable(NotTried::TimedOut { limit: timeout, why: reachable.why() })),
             Err(_) => Err(StoreError::InDoubt(Box::new(NoAnswer(timeout)))),
         }
     }

@@ -2,7 +2,6 @@
 //! in this order, and takes over what other instances have committed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base::Backoff;
@@ -12,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::database::{Database, Fate, Group, Nonce, NotWritten, Written};
 use super::failure::Failure;
 use super::listener::Hint;
+use super::reachable::Reachable;
 use super::request::{Answer, Request};
 use crate::StoreError;
 use crate::record::Committed;
@@ -30,29 +30,6 @@ const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// How long the writer waits before it connects again.
 pub(super) const FIRST_WAIT: Duration = Duration::from_millis(50);
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(2);
-
-/// Whether the database can be reached, for everybody to see.
-#[derive(Debug, Default)]
-pub(super) struct Reachable(AtomicBool);
-
-impl Reachable {
-    pub(super) fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn is_there(&self) {
-        if !self.0.swap(true, Ordering::Relaxed) {
-            tracing::info!("The database can be reached again");
-        }
-    }
-
-    fn is_gone(&self, failure: &Failure) {
-        if self.0.swap(false, Ordering::Relaxed) {
-            let error = base::report(failure);
-            tracing::warn!(error = %error, "The database cannot be reached; reading goes on, writing waits");
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -84,7 +61,7 @@ impl Writer {
         channel: watch::Sender<Option<String>>,
         seed: u64,
     ) -> Self {
-        reachable.0.store(true, Ordering::Relaxed);
+        reachable.is_there_first();
         channel.send_replace(database.channel());
         let backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, seed);
         let pruned = Instant::now();

@@ -108,8 +108,8 @@ impl<'a> Follow<'a> {
         let unreadable = |cause| Failure::asking(&place, cause);
         let head = Position::of(row).map_err(unreadable)?;
         let known = self.replica.position;
-        let behind = head.revision - known.revision;
-        self.lost |= head.origin != known.origin || behind < 0 || behind > TOO_FAR;
+        let within_reach = (0..=TOO_FAR).contains(&(head.revision - known.revision));
+        self.lost |= head.origin != known.origin || !within_reach;
         self.head = Some(head);
         let revision: Option<i64> = row.try_get(3).map_err(unreadable)?;
         let Some(revision) = revision else { return Ok(()) };
