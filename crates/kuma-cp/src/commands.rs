@@ -86,9 +86,15 @@ async fn run(config: Config) -> anyhow::Result<()> {
         tracing::warn!(%error, "The number of open files cannot be raised");
     }
     let tasks = Tasks::new();
-    control_plane::start(config, clock(), &tasks).await?;
-    tasks.run(DRAIN).await?;
-    Ok(())
+    let running = tasks.run(DRAIN);
+    tokio::pin!(running);
+    // A signal counts from the beginning, also while a database is waited for.
+    tokio::select! {
+        biased;
+        ended = &mut running => return Ok(ended?),
+        started = control_plane::start(config, clock(), &tasks) => started?,
+    }
+    Ok(running.await?)
 }
 
 async fn migrate(config: Config) -> anyhow::Result<()> {

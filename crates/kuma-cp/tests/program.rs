@@ -7,6 +7,17 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+/// Every port there is.
+const VARIABLES: [&str; 7] = [
+    "KUMA_DIAGNOSTICS_SERVER_PORT",
+    "KUMA_API_SERVER_HTTP_PORT",
+    "KUMA_API_SERVER_HTTPS_PORT",
+    "KUMA_DP_SERVER_PORT",
+    "KUMA_ADMIN_SERVER_LOCAL_PORT",
+    "KUMA_GUI_SERVER_PORT",
+    "KUMA_SDS_SERVER_GRPC_PORT",
+];
+
 /// `kuma-cp` without the environment of the test.
 fn kuma_cp(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kuma-cp"));
@@ -66,6 +77,37 @@ fn migrating_makes_a_store_and_may_be_repeated() {
     assert!(text(&output(command).stdout).contains("Nothing to migrate"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_is_migrated_and_refused_with_another_schema() {
+    let database = testkit::postgres::shared().await.unwrap().database().await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = kuma_cp(arguments);
+        command.envs(database.address().kuma()).env("KUMA_GENERAL_WORK_DIR", dir.path());
+        let ports = free_ports(VARIABLES.len());
+        command.envs(VARIABLES.iter().zip(ports.iter().map(ToString::to_string)));
+        output(command)
+    };
+    let refused = |words: &[&str]| {
+        let run = run(&["run"]);
+        let errors = text(&run.stderr);
+        assert_eq!(run.status.code(), Some(1), "{errors}");
+        assert!(words.iter().all(|word| errors.contains(word)), "{errors}");
+        assert!(!errors.contains(&database.address().password), "{errors}");
+    };
+    refused(&["has no schema yet", "kuma-cp migrate up"]);
+    for done in ["is at version", "is up to date"] {
+        let migrate = run(&["migrate", "up", "--log-level", "off"]);
+        assert!(migrate.status.success() && text(&migrate.stdout).contains(done), "{}", text(&migrate.stdout));
+    }
+    database.sql("update store_schema set version = version + 1").unwrap();
+    refused(&["later program"]);
+    let migrate = run(&["migrate", "up", "--log-level", "off"]);
+    assert!(!migrate.status.success() && text(&migrate.stderr).contains("later program"));
+    database.sql("update store_schema set version = 0").unwrap();
+    refused(&["is at version 0", "kuma-cp migrate up"]);
+}
+
 /// A running program; killed when the test ends early.
 struct Running(Child);
 
@@ -97,21 +139,12 @@ fn get(port: u16, path: &str) -> std::io::Result<String> {
 #[test]
 fn it_serves_until_it_is_told_to_stop_and_keeps_what_it_has() {
     let dir = tempfile::tempdir().unwrap();
-    let ports = free_ports(7);
-    let variables = [
-        "KUMA_DIAGNOSTICS_SERVER_PORT",
-        "KUMA_API_SERVER_HTTP_PORT",
-        "KUMA_API_SERVER_HTTPS_PORT",
-        "KUMA_DP_SERVER_PORT",
-        "KUMA_ADMIN_SERVER_LOCAL_PORT",
-        "KUMA_GUI_SERVER_PORT",
-        "KUMA_SDS_SERVER_GRPC_PORT",
-    ];
+    let ports = free_ports(VARIABLES.len());
     let mut clusters = Vec::new();
     for _ in 0..2 {
         let mut command = kuma_cp(&["run"]);
         command.env("KUMA_GENERAL_WORK_DIR", dir.path()).stderr(Stdio::null());
-        command.envs(variables.iter().zip(ports.iter().map(ToString::to_string)));
+        command.envs(VARIABLES.iter().zip(ports.iter().map(ToString::to_string)));
         let mut running = Running(command.spawn().unwrap());
         let deadline = Instant::now() + Duration::from_secs(60);
         while get(ports[0], "/ready").is_err() {
