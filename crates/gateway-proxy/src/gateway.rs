@@ -25,10 +25,13 @@ use crate::config::Config;
 use crate::error_body;
 use crate::forwarding;
 use crate::pdk::{
-    Answer, BodyError, Client, Context, Latencies, Outcome, RequestBody, RequestId, Source, Tls, Trust, Try,
+    Answer, BodyError, Client, Context, Latencies, Outcome, RequestBody, RequestId, Source, Target, Tls, Trust, Try,
 };
 use crate::real_ip;
 use phases::Collected;
+
+/// How many requests' memory a worker keeps.
+const KEPT: usize = 64;
 
 /// Serves requests on one worker.
 pub struct Gateway {
@@ -36,6 +39,8 @@ pub struct Gateway {
     access_log: Option<AccessLog>,
     ids: Cell<u128>,
     dates: RefCell<DateCache>,
+    /// Memory of paths and queries that went upstream.
+    texts: RefCell<Vec<(Vec<u8>, Vec<u8>)>>,
 }
 
 /// What a request went through, for its last phase.
@@ -54,7 +59,7 @@ impl Gateway {
     /// A gateway that serves whatever the configuration is when a request arrives. `seed` makes request ids differ
     /// between workers and processes.
     pub fn new(config: Arc<ArcSwap<Config>>, access_log: Option<AccessLog>, seed: u128) -> Self {
-        Self { config, access_log, ids: Cell::new(seed), dates: RefCell::default() }
+        Self { config, access_log, ids: Cell::new(seed), dates: RefCell::default(), texts: RefCell::default() }
     }
 
     async fn handle(&self, config: &Config, exchange: &mut Exchange, context: &mut Context, trail: &mut Trail) {
@@ -204,7 +209,23 @@ impl Gateway {
         let mut context =
             Context::new(Arc::clone(&config.node), Arc::clone(&config.directory), self.next_id(), request, client);
         context.error_format = error_format;
+        if let Some(texts) = self.texts.borrow_mut().pop() {
+            (context.target.path, context.target.query) = texts;
+        }
         context
+    }
+
+    /// Keeps a request's memory for later ones.
+    fn end(&self, context: Context, exchange: &mut Exchange) {
+        // The connection's next request is read into the same memory.
+        exchange.request = context.request;
+        let Target { mut path, mut query, .. } = context.target;
+        let mut texts = self.texts.borrow_mut();
+        if texts.len() < KEPT {
+            path.clear();
+            query.clear();
+            texts.push((path, query));
+        }
     }
 
     /// Ids only need to differ, from each other and from other nodes': a counter, well stirred (SplitMix's finish on
@@ -229,8 +250,7 @@ impl Service for Gateway {
         let mut trail =
             Trail { started: exchange.started, sent: None, answered: None, tries: Vec::new(), upstream_status: None };
         self.handle(&config, exchange, &mut context, &mut trail).await;
-        // The connection's next request is read into the same memory.
-        exchange.request = context.request;
+        self.end(context, exchange);
     }
 
     fn refuse(&self, refusal: Refusal, _: &Peer) -> service::Answer {

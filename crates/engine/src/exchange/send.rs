@@ -53,44 +53,27 @@ impl Exchange {
     ) -> Result<Responded, ForwardError> {
         let sent = Instant::now();
         let buffered = std::mem::take(&mut self.buffered);
-        let result = self.send_and_wait(connection, request, upload, &buffered, timeouts).await;
-        self.buffered = buffered;
-        self.timer.stop();
-        let (head, framing, tunnel) = result?;
-        Ok(Responded { head, framing, tunnel, sent, received: Instant::now() })
-    }
-
-    async fn send_and_wait(
-        &mut self,
-        connection: &mut Connection,
-        request: &dyn Outgoing,
-        upload: Upload<'_>,
-        buffered: &[u8],
-        timeouts: &Timeouts,
-    ) -> Result<(Box<ResponseHead>, Framing, bool), ForwardError> {
-        let all_buffered = self.client.is_ended() && !self.consumed && self.framing != Framing::None;
-        let (bytes, framing, streaming) = match upload {
-            Upload::None => (&[][..], Framing::None, false),
-            Upload::Bytes(bytes) => (bytes, Framing::Length(bytes.len() as u64), false),
-            Upload::Client if all_buffered => (buffered, Framing::Length(buffered.len() as u64), false),
-            Upload::Client => (buffered, self.framing, self.framing != Framing::None),
-        };
-        let mut body = Uploading { bytes, streaming, ended: false, done: false, consumed: self.consumed };
-        begin_request(connection, request, framing).map_err(|error| ForwardError::io(Stage::Send, error))?;
-        connection.uploading = true;
-
-        let mut response = self.worker.heads.take_response();
+        let (mut body, framing) = self.uploading(upload, &buffered);
+        let mut head = self.worker.heads.take_response();
         let limits = self.worker.settings.limits;
-        let received = poll_fn(|context| {
-            self.poll_send_and_wait(connection, &mut body, request.method(), &limits, &mut response, timeouts, context)
-        })
-        .await;
+        let result = match begin_request(connection, request, framing) {
+            Ok(()) => {
+                poll_fn(|context| {
+                    let method = request.method();
+                    self.poll_send_and_wait(connection, &mut body, method, &limits, &mut head, timeouts, context)
+                })
+                .await
+            }
+            Err(error) => Err(ForwardError::io(Stage::Send, error)),
+        };
         connection.uploading = !body.done;
         connection.streaming = body.streaming && body.bytes.is_empty();
         connection.upload_ended = body.ended;
         self.consumed |= body.consumed;
-        match received {
-            Ok((framing, tunnel)) => Ok((response, framing, tunnel)),
+        self.buffered = buffered;
+        self.timer.stop();
+        match result {
+            Ok((framing, tunnel)) => Ok(Responded { head, framing, tunnel, sent, received: Instant::now() }),
             Err(mut error) => {
                 error.body_consumed = self.consumed;
                 // On a connection of its own or a kept one alike, what was written may have been read.
@@ -98,6 +81,18 @@ impl Exchange {
                 Err(error)
             }
         }
+    }
+
+    /// What goes up, and how it is framed.
+    fn uploading<'a>(&self, upload: Upload<'a>, buffered: &'a [u8]) -> (Uploading<'a>, Framing) {
+        let all_buffered = self.client.is_ended() && !self.consumed && self.framing != Framing::None;
+        let (bytes, framing, streaming) = match upload {
+            Upload::None => (&[][..], Framing::None, false),
+            Upload::Bytes(bytes) => (bytes, Framing::Length(bytes.len() as u64), false),
+            Upload::Client if all_buffered => (buffered, Framing::Length(buffered.len() as u64), false),
+            Upload::Client => (buffered, self.framing, self.framing != Framing::None),
+        };
+        (Uploading { bytes, streaming, ended: false, done: false, consumed: self.consumed }, framing)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the state of one loop, in one place")]

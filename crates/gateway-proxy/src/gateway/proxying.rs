@@ -1,7 +1,6 @@
 //! Requests that go upstream.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -69,7 +68,12 @@ impl Gateway {
         let mut tries = 0;
         let (connection, responded, picked) = loop {
             let chosen_at = Instant::now();
-            let peer = match self.choose(config, context, service, upstream, hash, &mut tried).await {
+            let peer = match choose(config, context, service, upstream, hash, &mut tried) {
+                Ok(Some(peer)) => Ok(peer),
+                Ok(None) => resolve(config, context, service).await,
+                Err(answer) => Err(answer),
+            };
+            let peer = match peer {
                 Ok(peer) => peer,
                 Err(answer) => {
                     let answered = self.answer(config, exchange, context, collected, answer, Source::Error, trail);
@@ -177,49 +181,6 @@ impl Gateway {
         }
     }
 
-    async fn choose(
-        &self,
-        config: &Config,
-        context: &Context,
-        service: &ServiceRuntime,
-        upstream: Option<&Arc<UpstreamRuntime>>,
-        hash: Option<u32>,
-        tried: &mut Tried,
-    ) -> Result<Peer, Answer> {
-        if let Some(upstream) = upstream {
-            let balancer = upstream.balancer.load_full();
-            let picked = balancer
-                .pick(hash, tried, Instant::now())
-                .map_err(|_| Answer::error(503, "failure to get a peer from the ring-balancer"))?;
-            let host = host_header(context, service, Some(upstream), Some(&picked));
-            let tls = service
-                .tls_towards(&host, upstream.identity.as_ref(), &config.tls)
-                .map_err(|reason| refused(&reason))?;
-            let endpoint = Endpoint::new(picked.socket(), tls, service.grpc);
-            return Ok(Peer { endpoint, picked: Some(picked) });
-        }
-        if let Some(endpoint) = service.fixed_endpoint(&context.target).map_err(|reason| refused(&reason))? {
-            return Ok(Peer { endpoint, picked: None });
-        }
-        let address = self.resolve(config, &context.target.host, context.target.port).await?;
-        let tls = service.tls_towards(&service.authority, None, &config.tls).map_err(|reason| refused(&reason))?;
-        Ok(Peer { endpoint: Endpoint::new(address, tls, service.grpc), picked: None })
-    }
-
-    async fn resolve(&self, config: &Config, host: &str, port: u16) -> Result<SocketAddr, Answer> {
-        let resolved = match config.names.cached(host, port) {
-            Some(resolved) => resolved,
-            None => Box::pin(config.names.lookup(host, port)).await,
-        };
-        resolved.map_err(|error| {
-            if error.is_absent() {
-                Answer::error(503, "name resolution failed")
-            } else {
-                Answer::error(500, format!("failed the initial dns/balancer resolve for '{host}' with: {error}"))
-            }
-        })
-    }
-
     /// The client broke its own request, or is gone.
     async fn client_failed(
         &self,
@@ -245,6 +206,46 @@ impl Gateway {
 struct Peer {
     endpoint: Endpoint,
     picked: Option<Picked>,
+}
+
+/// Where the next attempt goes; `None` if a name has to be resolved for that.
+fn choose(
+    config: &Config,
+    context: &Context,
+    service: &ServiceRuntime,
+    upstream: Option<&Arc<UpstreamRuntime>>,
+    hash: Option<u32>,
+    tried: &mut Tried,
+) -> Result<Option<Peer>, Answer> {
+    let Some(upstream) = upstream else {
+        let endpoint = service.fixed_endpoint(&context.target).map_err(|reason| refused(&reason))?;
+        return Ok(endpoint.map(|endpoint| Peer { endpoint, picked: None }));
+    };
+    let picked = upstream
+        .balancer
+        .load_full()
+        .pick(hash, tried, Instant::now())
+        .map_err(|_| Answer::error(503, "failure to get a peer from the ring-balancer"))?;
+    let host = host_header(context, service, Some(upstream), Some(&picked));
+    let tls = service.tls_towards(&host, upstream.identity.as_ref(), &config.tls).map_err(|reason| refused(&reason))?;
+    Ok(Some(Peer { endpoint: Endpoint::new(picked.socket(), tls, service.grpc), picked: Some(picked) }))
+}
+
+async fn resolve(config: &Config, context: &Context, service: &ServiceRuntime) -> Result<Peer, Answer> {
+    let (host, port) = (&*context.target.host, context.target.port);
+    let resolved = match config.names.cached(host, port) {
+        Some(resolved) => resolved,
+        None => Box::pin(config.names.lookup(host, port)).await,
+    };
+    let address = resolved.map_err(|error| {
+        if error.is_absent() {
+            Answer::error(503, "name resolution failed")
+        } else {
+            Answer::error(500, format!("failed the initial dns/balancer resolve for '{host}' with: {error}"))
+        }
+    })?;
+    let tls = service.tls_towards(&service.authority, None, &config.tls).map_err(|reason| refused(&reason))?;
+    Ok(Peer { endpoint: Endpoint::new(address, tls, service.grpc), picked: None })
 }
 
 /// `Host` as the upstream sees it.
