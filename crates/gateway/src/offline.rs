@@ -13,6 +13,9 @@ use crate::node::{NodeError, enabled, registry};
 
 pub use store::postgres::{Migrated, SchemaStatus};
 
+/// How long the database may take for all entities at once.
+const WHOLE: Duration = Duration::from_secs(600);
+
 /// Checks a declarative configuration. The error lists everything that is wrong.
 pub fn parse(conf: &Conf, text: &str) -> Result<(), String> {
     let definitions = enabled(conf).map_err(told)?;
@@ -86,8 +89,13 @@ pub fn reset(conf: &Conf) -> Result<(), NodeError> {
 
 async fn dao(conf: &Conf) -> Result<Dao, NodeError> {
     let definitions = enabled(conf)?;
-    let store = database::open(conf, Arc::new(SystemClock)).await?;
-    Ok(Dao::new(store, Arc::new(registry(conf, &definitions)), Arc::new(SystemClock)))
+    let mut conf = conf.clone();
+    if let Some(settings) = &mut conf.postgres {
+        settings.primary.statement_timeout = WHOLE;
+        settings.commit_timeout = WHOLE;
+    }
+    let store = database::open(&conf, Arc::new(SystemClock)).await?;
+    Ok(Dao::new(store, Arc::new(registry(&conf, &definitions)), Arc::new(SystemClock)))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err calls")]
