@@ -106,3 +106,42 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use base::SystemClock;
+    use pki::CertificateInfo;
+    use pki::tls::{Alpn, Trust};
+
+    use super::*;
+
+    #[test]
+    fn machines_have_certificates_of_their_own_and_an_authority_in_common() {
+        let ca = CertificateAuthority::generate("cp", Duration::from_secs(3600), SystemClock.now()).unwrap();
+        let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let issued = dirs.each_ref().map(|dir| {
+            let hosts = ["kuma.example".to_owned(), "10.1.2.3".to_owned()];
+            let identity = issue(&ca, dir.path(), &hosts, &SystemClock).unwrap();
+            let info = CertificateInfo::from_pem(&identity.cert_pem).unwrap();
+            for host in ["localhost", "127.0.0.1", "kuma.example", "10.1.2.3"] {
+                assert!(info.covers_host(host), "{host} in {info:?}");
+            }
+            assert!(!info.covers_host("other.example") && !info.is_ca);
+            let trusted = fs::read_to_string(dir.path().join("kuma-cp-ca.crt")).unwrap();
+            assert_eq!(trusted, ca.cert_pem());
+            tls::client_config(Trust::Pem(&trusted), None, Alpn::Http).unwrap();
+            assert!(!dir.path().join("kuma-cp.key").exists(), "keys stay in memory");
+            info.serial
+        });
+        assert_ne!(issued[0], issued[1]);
+    }
+
+    #[test]
+    fn a_certificate_is_made_once_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = keep(dir.path(), &[], &SystemClock).unwrap();
+        assert_eq!(keep(dir.path(), &[], &SystemClock).unwrap().cert_pem, first.cert_pem);
+    }
+}

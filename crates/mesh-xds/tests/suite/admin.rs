@@ -11,7 +11,7 @@ fn world(address: &str, inbound: u16) -> World {
     let dataplane = format!(
         "type: Dataplane\nname: web\nnetworking:\n  address: {address}\n  inbound: [{{port: {inbound}, tags: {{kuma.io/service: web}}}}]\n"
     );
-    let mut world = World::parse(&format!("{MESH}{dataplane}")).unwrap();
+    let mut world = World::parse(&format!("{MESH}{dataplane}")).expect("the documents are valid");
     world.metadata = ProxyMetadata { admin_port: 9901, admin_shown: true, ..ProxyMetadata::default() };
     world
 }
