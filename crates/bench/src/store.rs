@@ -12,7 +12,7 @@ use testkit::postgres::{self, Database, Server};
 use testkit::{GatewayEnv, MeshEnv, Options};
 
 use crate::usage;
-use filling::{Pages, Place, Written};
+use filling::{Pages, Place, Workers, Written};
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct StoreArgs {
@@ -72,8 +72,11 @@ async fn gateway_round(
     let mut written = Vec::new();
     let mut entities = 0;
     let seconds = Duration::from_secs(args.seconds);
+    let server = shared.as_ref().and_then(|database| database.server().pid());
+    let workers = Workers([Some(node.node().pid()), server].into_iter().flatten().collect());
     for kind in ["consumers", "services", "routes"] {
-        let one = filling::for_some_time(args.clients, seconds, &[Place::gateway(node.admin, kind, "one")]).await?;
+        let one =
+            filling::for_some_time(args.clients, seconds, &[Place::gateway(node.admin, kind, "one")], &workers).await?;
         entities += one.number;
         written.push((format!("Admin API, {kind}"), one));
     }
@@ -81,7 +84,8 @@ async fn gateway_round(
         let mut second = GatewayEnv::on(database.address(), &[])?;
         second.launch().await?;
         let places = [&node, &second].map(|node| Place::gateway(node.admin, "consumers", "two"));
-        let two = filling::for_some_time(args.clients, seconds, &places).await?;
+        let workers = Workers(workers.0.iter().copied().chain([second.node().pid()]).collect());
+        let two = filling::for_some_time(args.clients, seconds, &places, &workers).await?;
         entities += two.number;
         written.push(("Admin API, consumers, two nodes".to_owned(), two));
     }
@@ -114,15 +118,18 @@ async fn mesh_round(
     let empty = usage::rss(env.control_plane().pid())?;
     let seconds = Duration::from_secs(args.seconds);
     let (mut written, mut entities) = (Vec::new(), 0);
+    let server = shared.as_ref().and_then(|database| database.server().pid());
+    let workers = Workers([Some(env.control_plane().pid()), server].into_iter().flatten().collect());
     for kind in ["timeouts", "dataplanes"] {
-        let one = filling::for_some_time(args.clients, seconds, &[Place::mesh(env.api, kind, "one")]).await?;
+        let one = filling::for_some_time(args.clients, seconds, &[Place::mesh(env.api, kind, "one")], &workers).await?;
         entities += one.number;
         written.push((format!("mesh, {kind}"), one));
     }
     if shared.is_some() {
-        let second = MeshEnv::start(options).await?;
+        let mut second = MeshEnv::start(options).await?;
         let places = [&env, &second].map(|env| Place::mesh(env.api, "dataplanes", "two"));
-        let two = filling::for_some_time(args.clients, seconds, &places).await?;
+        let workers = Workers(workers.0.iter().copied().chain([second.control_plane().pid()]).collect());
+        let two = filling::for_some_time(args.clients, seconds, &places, &workers).await?;
         entities += two.number;
         written.push(("mesh, dataplanes, two control planes".to_owned(), two));
     }

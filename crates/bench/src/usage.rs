@@ -16,6 +16,17 @@ pub(crate) fn cpu(pid: u32) -> Result<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
 }
 
+/// The same of `pid` and its children, those that ended excepted.
+pub(crate) fn family_cpu(pid: u32) -> Result<Duration> {
+    let mut all = cpu(pid)?;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let children = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
+        // One that ends in between is one that did not work.
+        all += children.split_whitespace().filter_map(|child| cpu(child.parse().ok()?).ok()).sum::<Duration>();
+    }
+    Ok(all)
+}
+
 /// Processor time that the threads `pid` has now have used so far, exact to nanoseconds.
 pub(crate) fn run_time(pid: u32) -> Result<Duration> {
     let mut all = Duration::ZERO;

@@ -141,6 +141,11 @@ impl Server {
         self.inner.port
     }
 
+    /// The process that all others of it are children of; `None` while it is stopped.
+    pub fn pid(&self) -> Option<u32> {
+        self.inner.process.lock().as_ref().map(Process::pid)
+    }
+
     /// Variables with which `psql` is its superuser.
     pub fn superuser(&self) -> [(&'static str, String); 4] {
         let (directory, port) = (self.inner.dir.display().to_string(), self.port().to_string());

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use crate::gateway::client::Client;
-use crate::percentile;
+use crate::{percentile, usage};
 
 /// Services that the instances of the mesh are spread over.
 const SERVICES: usize = 100;
@@ -35,6 +35,18 @@ pub(super) struct Written {
     pub(super) elapsed: Duration,
     pub(super) p50: Duration,
     pub(super) p99: Duration,
+    /// Processor time of the programs and of the database server in all.
+    pub(super) cpu: Duration,
+}
+
+/// Processes whose processor time counts.
+#[derive(Debug)]
+pub(super) struct Workers(pub(super) Vec<u32>);
+
+impl Workers {
+    fn cpu(&self) -> Result<Duration> {
+        self.0.iter().map(|pid| usage::family_cpu(*pid)).sum()
+    }
 }
 
 /// A list that was read to its end.
@@ -88,9 +100,15 @@ impl Place {
 }
 
 /// Writes for some time; the clients take the places in turn.
-pub(super) async fn for_some_time(clients: usize, time: Duration, places: &[Place]) -> Result<Written> {
-    let end = Instant::now() + time;
-    write(clients, places, move |_| Instant::now() < end).await
+pub(super) async fn for_some_time(
+    clients: usize,
+    time: Duration,
+    places: &[Place],
+    workers: &Workers,
+) -> Result<Written> {
+    let (before, end) = (workers.cpu()?, Instant::now() + time);
+    let written = write(clients, places, move |_| Instant::now() < end).await?;
+    Ok(Written { cpu: workers.cpu()? - before, ..written })
 }
 
 /// Writes so many.
@@ -122,7 +140,8 @@ async fn write(
         let elapsed = start.elapsed();
         let mut times = times.concat();
         times.sort_unstable();
-        Ok(Written { number: times.len(), elapsed, p50: percentile(&times, 50), p99: percentile(&times, 99) })
+        let (p50, p99) = (percentile(&times, 50), percentile(&times, 99));
+        Ok(Written { number: times.len(), elapsed, p50, p99, cpu: Duration::ZERO })
     })
     .await?
 }

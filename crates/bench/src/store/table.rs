@@ -31,14 +31,18 @@ fn section(args: &StoreArgs, load: &str, gateway: &[Round], mesh: &[Round]) -> R
         out,
         "`bench {}`, {}, {} ({} cores), load average {load} before. PostgreSQL is on the same machine with its default \
          durability (fsync on, synchronous commit); SQLite is synchronous as well. {} clients on kept connections, each \
-         with one request at a time, on the same machine too.\n",
+         with one request at a time, on the same machine too. CPU is that of the programs and of the database server, a \
+         write.\n",
         command.join(" "),
         report::today(),
         usage::cpu_model(),
         std::thread::available_parallelism()?,
         args.clients,
     )?;
-    writeln!(out, "### Writes\n\n| | back end | written | a second | p50 | p99 | |\n|---|---|---|---|---|---|---|")?;
+    writeln!(
+        out,
+        "### Writes\n\n| | back end | written | a second | p50 | p99 | CPU each | |\n|---|---|---|---|---|---|---|---|"
+    )?;
     for (number, round) in gateway.iter().chain(mesh).enumerate() {
         for (what, written) in &round.written {
             let rate = written.number as f64 / written.elapsed.as_secs_f64();
@@ -48,9 +52,10 @@ fn section(args: &StoreArgs, load: &str, gateway: &[Round], mesh: &[Round]) -> R
                 (false, _) => "",
             };
             let (p50, p99) = (ms(written.p50), ms(written.p99));
+            let cpu = written.cpu.as_secs_f64() * 1e6 / written.number.max(1) as f64;
             writeln!(
                 out,
-                "| {what} | {} | {} | {rate:.0} | {p50} | {p99} | {verdict} |",
+                "| {what} | {} | {} | {rate:.0} | {p50} | {p99} | {cpu:.0} µs | {verdict} |",
                 round.back_end, written.number
             )?;
         }
