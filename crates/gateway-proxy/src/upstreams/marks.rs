@@ -94,3 +94,46 @@ impl Marks {
         std::mem::take(&mut self.fresh)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(upstream: &str, at: i64) -> TargetMark {
+        let at = Timestamp::from_second(at).unwrap();
+        TargetMark { upstream: upstream.into(), target: "a:1".into(), address: None, healthy: false, at }
+    }
+
+    fn fresh(marks: &mut Marks) -> Vec<String> {
+        marks.take_fresh().into_iter().map(|(id, _)| id.to_string()).collect()
+    }
+
+    #[test]
+    fn what_is_known_is_not_said_again() {
+        let mut marks = Marks::default();
+        marks.put("1", mark("u", 1));
+        marks.put("2", mark("u", 1));
+        assert_eq!(fresh(&mut marks), ["1", "2"]);
+        marks.put("1", mark("u", 1));
+        assert!(fresh(&mut marks).is_empty(), "as after falling behind");
+        marks.put("1", mark("u", 2));
+        assert_eq!(fresh(&mut marks), ["1"]);
+        marks.put("2", mark("u", 2));
+        assert_eq!(marks.remove("2").as_deref(), Some("u"));
+        assert!(fresh(&mut marks).is_empty());
+        assert_eq!(marks.remove("2"), None);
+    }
+
+    #[test]
+    fn an_upstream_begins_with_its_marks_unless_it_is_looked_after() {
+        let mut marks = Marks::default();
+        for (id, upstream) in [("1", "u"), ("2", "v"), ("1/x", "u")] {
+            marks.put(id, mark(upstream, 1));
+        }
+        let first: Vec<Id> = marks.first(&"u".into(), false).lock().keys().cloned().collect();
+        assert_eq!(first, ["1".into(), "1/x".into()], "a target before its addresses");
+        assert!(marks.first(&"u".into(), true).lock().is_empty());
+        assert!(marks.first(&"w".into(), false).lock().is_empty());
+        assert_eq!(fresh(&mut marks), ["2"], "what an upstream begins with is done");
+    }
+}
