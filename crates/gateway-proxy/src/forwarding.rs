@@ -111,20 +111,24 @@ impl Outgoing for Forwarded<'_> {
             out.extend_from_slice(context.node.hop(context.request.version).as_bytes());
             out.extend_from_slice(b"\r\n");
         } else if said.contains("Via") {
-            write_field("Via", list(said, "Via"), out);
+            write_field("Via", join(said, "Via"), out);
         }
-        write_field("Host", self.host, out);
-        write_field("Connection", if self.upgrade { "keep-alive, Upgrade" } else { "keep-alive" }, out);
+        out.extend_from_slice(b"Host: ");
+        out.extend_from_slice(self.host);
+        out.extend_from_slice(b"\r\nConnection: keep-alive");
+        out.extend_from_slice(if self.upgrade { b", Upgrade\r\n" } else { b"\r\n" });
         self.write_origin(said, out);
         if self.settings.request_id_upstream {
-            write_field("X-Kong-Request-Id", context.id.as_bytes(), out);
+            out.extend_from_slice(b"X-Kong-Request-Id: ");
+            out.extend_from_slice(context.id.as_bytes());
+            out.extend_from_slice(b"\r\n");
         }
         if let Some(length) = length {
             write_length(length, out);
         }
         said.write_without(&SETTLED, out);
         if self.upgrade {
-            write_field("Upgrade", "websocket", out);
+            out.extend_from_slice(b"Upgrade: websocket\r\n");
         }
     }
 }
