@@ -381,12 +381,6 @@ impl Headers {
         self.kinds & names.kinds != 0
     }
 
-    /// Puts the last `count` fields before all others.
-    pub fn last_first(&mut self, count: usize) {
-        let count = count.min(self.fields.len());
-        self.fields.rotate_right(count);
-    }
-
     /// Removes every field with one of these names; whether there was one. Costs next to nothing where there is none.
     pub fn remove_any(&mut self, names: &Names) -> bool {
         let before = self.fields.len();
@@ -512,5 +506,32 @@ mod tests {
         headers.append("y", "4");
         assert!(headers.may_have(&NAMES) && headers.remove_any(&NAMES) && !headers.remove_any(&NAMES));
         assert_eq!(headers.iter().map(|(name, _)| name).collect::<Vec<_>>(), [b"Date".as_slice(), b"y"]);
+    }
+
+    #[test]
+    fn fields_that_are_left_out_leave_the_others_as_they_are() {
+        const NAMES: Names = Names::new(&["Connection", "Upgrade"]);
+        let mut headers = Headers::new();
+        for (name, value) in [("connection", "a"), ("A", "1"), ("Upgrade", "b"), ("B", "2"), ("C", "3"), ("b", "4")] {
+            headers.append(name, value);
+        }
+        headers.set("b", "5");
+        let mut out = Vec::new();
+        headers.write_without(&NAMES, &mut out);
+        assert_eq!(out, b"A: 1\r\nB: 5\r\nC: 3\r\n");
+    }
+
+    #[test]
+    fn one_of_several_stays() {
+        let mut headers = Headers::new();
+        for (name, value) in [("Server", "1"), ("A", "2"), ("server", "3"), ("SERVER", "4")] {
+            headers.append(name, value);
+        }
+        assert!(headers.may_repeat("server") && !headers.may_repeat("a"));
+        headers.keep_first("Server");
+        headers.change("A", |value| (value == b"2").then_some("5"));
+        headers.change("Server", |value| (value == b"2").then_some("5"));
+        let all: Vec<_> = headers.iter().collect();
+        assert_eq!(all, [(b"Server".as_slice(), b"1".as_slice()), (b"A", b"5")]);
     }
 }
