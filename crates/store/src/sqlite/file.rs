@@ -39,8 +39,17 @@ pub(super) enum FileError {
 pub(super) struct Claim {
     /// The file, without symbolic links.
     pub(super) path: PathBuf,
-    #[expect(dead_code, reason = "the lock lasts as long as the file is open")]
     lock: File,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Closing it is not enough: a process that is being started at this moment has a copy until it is another
+        // program, and the lock would last as long.
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(path = %self.path.display(), %error, "The store's file was not unlocked");
+        }
+    }
 }
 
 /// Creates the file when there is none, and claims it.
@@ -113,4 +122,21 @@ fn read_pid(lock: &File) -> Option<String> {
     lock.take(20).read_to_string(&mut text).ok()?;
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claim_ends_even_if_somebody_has_a_copy_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let first = claim(&path).unwrap();
+        let copy = first.lock.try_clone().unwrap();
+        assert!(matches!(claim(&path), Err(FileError::InUse { .. })));
+        drop(first);
+        claim(&path).unwrap();
+        drop(copy);
+    }
 }

@@ -78,13 +78,22 @@ async fn short_break_is_waited_for() {
     assert_eq!(count(&store).await, 20);
 }
 
+/// Whether the server does a commit soon. It may be that the instance was asking for something else when its
+/// connection went silent; then the commit is not even sent.
+async fn is_done(observer: &Store, name: &str) -> bool {
+    let done = async { until("the server has done it", async || has(observer, name).await).await };
+    tokio::time::timeout(Duration::from_millis(1500), done).await.is_ok()
+}
+
 #[tokio::test]
 async fn commit_whose_answer_was_lost_is_found_again() {
-    let (_database, link, settings, direct) = linked().await;
+    let (_database, link, mut settings, direct) = linked().await;
+    settings.commit_timeout = Duration::from_secs(20);
     let store = open_now(&settings).await;
     let observer = open_now(&direct).await;
     let mut watch = store.watch().await.unwrap();
     next(&mut watch).await;
+    let mut lost = 0;
     for n in 0..5 {
         // A new session has to be told what the statement is, and waits for the answer before it sends it.
         let warm = store.commit(create(&format!("before {n}"))).await.unwrap();
@@ -92,7 +101,7 @@ async fn commit_whose_answer_was_lost_is_found_again() {
         let name = n.to_string();
         link.delay(Direction::ToClient, Duration::from_secs(60));
         let breaking = async {
-            until("the server has done it", async || has(&observer, &name).await).await;
+            lost += usize::from(is_done(&observer, &name).await);
             link.cut();
             link.restore();
         };
@@ -101,6 +110,7 @@ async fn commit_whose_answer_was_lost_is_found_again() {
         let Event::Changes(seen) = next(&mut watch).await else { panic!("the watcher is not behind") };
         assert_eq!(seen, committed);
     }
+    assert!(lost > 0, "no answer was lost");
     assert_eq!(count(&open_now(&direct).await).await, 10);
 }
 
@@ -130,19 +140,28 @@ async fn commit_that_nobody_can_tell_of_is_not_denied() {
     let (_database, link, settings, direct) = linked().await;
     let store = open_now(&settings).await;
     let observer = open_now(&direct).await;
-    store.commit(create("before")).await.unwrap();
-    link.delay(Direction::ToClient, Duration::from_secs(60));
-    let refusing = async {
-        until("the server has done it", async || has(&observer, "a").await).await;
-        link.refuse();
-    };
-    let (answer, ()) = tokio::join!(store.commit(create("a")), refusing);
-    let error = answer.expect_err("nobody can know");
-    assert!(matches!(error, StoreError::InDoubt(_)), "{error:?}");
-    assert!(base::report(&error).contains("may have taken effect"), "{error:?}");
-    link.restore();
-    until("it is seen", async || has(&store, "a").await).await;
-    store.commit(create("b")).await.unwrap();
+    for n in 0.. {
+        store.commit(create(&format!("before {n}"))).await.unwrap();
+        let name = n.to_string();
+        link.delay(Direction::ToClient, Duration::from_secs(60));
+        let refusing = async {
+            let done = is_done(&observer, &name).await;
+            link.refuse();
+            done
+        };
+        let (answer, done) = tokio::join!(store.commit(create(&name)), refusing);
+        let error = answer.expect_err("nobody can know");
+        link.restore();
+        until("it is back", async || store.reachable()).await;
+        if done {
+            assert!(matches!(error, StoreError::InDoubt(_)), "{error:?}");
+            assert!(base::report(&error).contains("may have taken effect"), "{error:?}");
+            until("it is seen", async || has(&store, &name).await).await;
+            break;
+        }
+        assert!(n < 5, "it is never done");
+    }
+    store.commit(create("after")).await.unwrap();
 }
 
 #[tokio::test]
