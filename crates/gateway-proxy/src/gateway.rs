@@ -21,7 +21,7 @@ use futures_util::future::LocalBoxFuture;
 use gateway_model::typed::Protocol;
 
 use crate::access_log::AccessLog;
-use crate::config::Config;
+use crate::config::{Config, ServiceRuntime};
 use crate::error_body;
 use crate::forwarding;
 use crate::pdk::{
@@ -110,7 +110,7 @@ impl Gateway {
                 Box::pin(self.answer(config, exchange, context, &collected, *answer, source, trail)).await;
             }
             Reply::Proxy { service, prefix } => {
-                self.proxy(config, exchange, context, &collected, &service, prefix.as_deref(), trail).await;
+                self.proxy(config, exchange, context, &collected, service, prefix.as_deref(), trail).await;
             }
         }
     }
@@ -278,9 +278,9 @@ impl fmt::Debug for Gateway {
 }
 
 /// How a request is answered.
-enum Reply {
+enum Reply<'a> {
     Own { answer: Box<Answer>, source: Source },
-    Proxy { service: Arc<crate::config::ServiceRuntime>, prefix: Option<routing::Prefix> },
+    Proxy { service: &'a ServiceRuntime, prefix: Option<routing::Prefix> },
 }
 
 /// The body of the request as plugins read it.

@@ -12,7 +12,7 @@ use crate::pdk::Context;
 /// A request that a route matched.
 pub(super) struct Routed<'a> {
     pub(super) route: &'a RouteRuntime,
-    pub(super) service: Option<Arc<ServiceRuntime>>,
+    pub(super) service: Option<&'a ServiceRuntime>,
     /// What is stripped off the path.
     pub(super) prefix: Option<Prefix>,
 }
@@ -39,13 +39,13 @@ pub(super) fn route<'a>(config: &'a Config, context: &mut Context) -> Option<Rou
     };
     let matched = config.router.find(&request)?;
     let route: &RouteRuntime = matched.payload;
-    let service = route.service.and_then(|at| config.services.get(at)?.clone());
+    let service = route.service.and_then(|at| config.services.get(at)?.as_deref());
     let strip = matched.captured.path.filter(|_| route.document.strip_path);
     // Most of the time nothing or the first slash, of which upstreams are not told.
     let prefix =
         strip.filter(|length| *length > 1).map(|length| Prefix::from_slice(&normal[..length.min(normal.len())]));
 
-    if let Some(service) = &service {
+    if let Some(service) = service {
         let target = &mut context.target;
         // A route without paths that strips takes no more than the first slash away.
         let strip = strip.or(route.document.strip_path.then_some(1));
