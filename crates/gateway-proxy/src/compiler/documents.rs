@@ -53,62 +53,63 @@ pub(super) struct Dirty {
 impl Documents {
     /// Takes over a change of a core entity. `false` if the collection is none of these.
     pub(super) fn apply(&mut self, change: &Change<'_>, dirty: &mut Dirty) -> Result<bool, Problem> {
+        let id: Id = change.id().into();
         match change.collection() {
             "services" => {
-                let (_, new) = replace(&mut self.services, change)?;
-                dirty.services.insert(change.id().into());
+                let (_, new) = replace(&mut self.services, change, &id)?;
+                dirty.services.insert(id);
                 if new.is_none() {
                     // Its routes are gone or go with it.
                     self.routes_of_service.remove(change.id());
                 }
             }
             "routes" => {
-                let (old, new) = replace(&mut self.routes, change)?;
+                let (old, new) = replace(&mut self.routes, change, &id)?;
                 let service = |route: Option<Arc<Route>>| route.and_then(|route| route.service.clone());
                 relink(
                     &mut self.routes_of_service,
-                    change.id(),
+                    &id,
                     service(old).map(|of| of.id),
                     service(new).map(|of| of.id),
                 );
-                dirty.routes.insert(change.id().into());
+                dirty.routes.insert(id);
             }
             "plugins" => {
-                let (old, new) = replace(&mut self.plugins, change)?;
+                let (old, new) = replace(&mut self.plugins, change, &id)?;
                 let route = |plugin: &Option<Arc<Plugin>>| {
                     plugin.as_ref().and_then(|plugin| plugin.route.as_ref()).map(|of| Arc::clone(&of.id))
                 };
-                relink(&mut self.plugins_of_route, change.id(), route(&old), route(&new));
-                dirty.plugins.entry(change.id().into()).or_insert(old);
+                relink(&mut self.plugins_of_route, &id, route(&old), route(&new));
+                dirty.plugins.entry(id).or_insert(old);
             }
             "upstreams" => {
-                let (old, _) = replace(&mut self.upstreams, change)?;
+                let (old, _) = replace(&mut self.upstreams, change, &id)?;
                 let name = old.map(|upstream| Arc::clone(&upstream.name));
-                dirty.upstreams.entry(change.id().into()).or_insert(name);
+                dirty.upstreams.entry(id).or_insert(name);
             }
             "targets" => {
-                let (old, new) = replace(&mut self.targets, change)?;
+                let (old, new) = replace(&mut self.targets, change, &id)?;
                 let of = |target: &Option<Arc<Target>>| target.as_ref().map(|target| Arc::clone(&target.upstream.id));
                 for upstream in [of(&old), of(&new)].into_iter().flatten() {
                     let name = self.upstreams.get(&upstream).map(|upstream| Arc::clone(&upstream.name));
                     dirty.upstreams.entry(upstream).or_insert(name);
                 }
-                relink(&mut self.targets_of_upstream, change.id(), of(&old), of(&new));
+                relink(&mut self.targets_of_upstream, &id, of(&old), of(&new));
             }
             "certificates" => {
-                replace(&mut self.certificates, change)?;
+                replace(&mut self.certificates, change, &id)?;
                 self.touch_certificates(dirty);
             }
             "ca_certificates" => {
-                replace(&mut self.ca_certificates, change)?;
+                replace(&mut self.ca_certificates, change, &id)?;
                 self.touch_certificates(dirty);
             }
             "snis" => {
-                replace(&mut self.snis, change)?;
+                replace(&mut self.snis, change, &id)?;
                 dirty.names = true;
             }
             "vaults" => {
-                replace(&mut self.vaults, change)?;
+                replace(&mut self.vaults, change, &id)?;
                 dirty.vaults = true;
                 for plugin in self.plugins.values().filter(|plugin| any_in(&plugin.config)) {
                     dirty.plugins.entry(Arc::clone(&plugin.id)).or_insert(Some(Arc::clone(plugin)));
@@ -138,19 +139,23 @@ impl Documents {
 type Replaced<T> = (Option<Arc<T>>, Option<Arc<T>>);
 
 /// Puts the change's document into the map, and gives what was there and what is there.
-fn replace<T: DeserializeOwned>(map: &mut Map<Id, Arc<T>>, change: &Change<'_>) -> Result<Replaced<T>, Problem> {
+fn replace<T: DeserializeOwned>(
+    map: &mut Map<Id, Arc<T>>,
+    change: &Change<'_>,
+    id: &Id,
+) -> Result<Replaced<T>, Problem> {
     match change {
-        Change::Put { id, document, .. } => {
+        Change::Put { document, .. } => {
             let new: Arc<T> = Arc::new(serde_json::from_str(document).map_err(|error| change.problem(error))?);
-            let old = map.insert((*id).into(), Arc::clone(&new));
+            let old = map.insert(Arc::clone(id), Arc::clone(&new));
             Ok((old, Some(new)))
         }
-        Change::Delete { id, .. } => Ok((map.remove(*id), None)),
+        Change::Delete { .. } => Ok((map.remove(id), None)),
     }
 }
 
 /// Moves `child` from one parent's set to another's.
-fn relink(sets: &mut Map<Id, Set<Id>>, child: &str, old: Option<Id>, new: Option<Id>) {
+fn relink(sets: &mut Map<Id, Set<Id>>, child: &Id, old: Option<Id>, new: Option<Id>) {
     if old == new {
         return;
     }
@@ -163,6 +168,6 @@ fn relink(sets: &mut Map<Id, Set<Id>>, child: &str, old: Option<Id>, new: Option
         }
     }
     if let Some(new) = new {
-        sets.entry(new).or_default().insert(child.into());
+        sets.entry(new).or_default().insert(Arc::clone(child));
     }
 }
