@@ -66,12 +66,7 @@ impl Documents {
             "routes" => {
                 let (old, new) = replace(&mut self.routes, change, &id)?;
                 let service = |route: Option<Arc<Route>>| route.and_then(|route| route.service.clone());
-                relink(
-                    &mut self.routes_of_service,
-                    &id,
-                    service(old).map(|of| of.id),
-                    service(new).map(|of| of.id),
-                );
+                relink(&mut self.routes_of_service, &id, service(old).map(|of| of.id), service(new).map(|of| of.id));
                 dirty.routes.insert(id);
             }
             "plugins" => {
