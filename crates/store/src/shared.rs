@@ -177,9 +177,9 @@ impl Follower {
     async fn expire(&mut self) {
         let Some(expiring) = self.backend.upgrade().map(|backend| backend.expire()) else { return };
         let result = expiring.await;
-        self.failed = result.is_err();
-        if let Err(error) = result {
-            tracing::warn!(error = %base::report(&error), "Expired records could not be deleted");
+        let was_failed = std::mem::replace(&mut self.failed, result.is_err());
+        if let (Err(error), false) = (result, was_failed) {
+            tracing::warn!(error = %base::report(&error), "Expired records cannot be deleted for now");
         }
     }
 }

@@ -194,6 +194,9 @@ impl Writer {
 
     /// One attempt at a group. What is answered is taken out of it; the rest can be tried again.
     async fn attempt(&mut self, group: &mut Vec<Request>) -> Result<(), Failure> {
+        if self.is_nothing(group) {
+            return Ok(());
+        }
         if self.connect().await? {
             self.database.look().await?;
             self.reached();
@@ -243,6 +246,19 @@ impl Writer {
         }
     }
 
+    /// Answers a group that only wants to have deleted what has expired, if nothing has. That needs no database.
+    fn is_nothing(&self, group: &mut Vec<Request>) -> bool {
+        if !group.iter().all(|request| request.ops.is_empty()) {
+            return false;
+        }
+        let (outcome, decided) = self.decide(group);
+        let is_nothing = outcome.records.is_empty();
+        if is_nothing {
+            group.drain(..).zip(decided.answers).for_each(|(request, answer)| request.answer(answer));
+        }
+        is_nothing
+    }
+
     /// Runs the group on top of the state.
     fn decide(&self, group: &[Request]) -> (Outcome, Decided) {
         let (outcome, (expired, answers)) = self.database.shared().attempt(|overlay| {
@@ -263,10 +279,6 @@ impl Writer {
             if let Err(failure) = self.database.unlock().await {
                 tracing::debug!(error = %base::report(&failure), "A transaction of no steps was not ended properly");
             }
-            return Ok(true);
-        }
-        // Such transactions only want to have deleted what has expired.
-        if group.iter().all(|request| request.ops.is_empty()) {
             return Ok(true);
         }
         let looked = self.try_look().await;
