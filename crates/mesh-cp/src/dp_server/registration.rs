@@ -201,8 +201,9 @@ impl Registrar {
                 Deregistered::Yes
             }
             Err(StoreError::Unavailable(_) | StoreError::InDoubt(_)) => Deregistered::Unavailable,
+            // It has registered with another control plane in the meantime, or is gone.
+            Err(StoreError::Conflict(_) | StoreError::NotFound(_)) => Deregistered::No,
             Err(error) => {
-                // It was written again in the meantime, or will be found by the next start.
                 warn!(mesh = %proxy.mesh, dataplane = %proxy.name, error = %report(&error), "A proxy could not be deregistered");
                 Deregistered::No
             }
