@@ -25,7 +25,7 @@ use crate::config::{Config, ServiceRuntime};
 use crate::error_body;
 use crate::forwarding;
 use crate::pdk::{
-    Answer, BodyError, Client, Context, Latencies, Outcome, RequestBody, RequestId, Source, Target, Tls, Trust, Try,
+    Answer, BodyError, Client, Context, Latencies, Outcome, RequestBody, RequestId, Source, Tls, Trust, Try,
 };
 use crate::real_ip;
 use phases::Collected;
@@ -188,7 +188,7 @@ impl Gateway {
     }
 
     fn begin(&self, config: &Config, exchange: &mut Exchange) -> Context {
-        let request = std::mem::replace(&mut exchange.request, blank());
+        let request = std::mem::take(&mut exchange.request);
         let peer = &*exchange.peer;
         let (ip, port) = real_ip::resolve(&config.settings, client_end(peer), &request.headers);
         let trust = if config.settings.trusted_ips.is_empty() || !config.settings.trusts(peer.ip()) {
@@ -205,23 +205,17 @@ impl Gateway {
             protocol: protocol(peer, &request),
             tls: tls(peer),
         };
-        let error_format = error_body::format_by_accept(&request.headers);
-        let mut context =
-            Context::new(Arc::clone(&config.node), Arc::clone(&config.directory), self.next_id(), request, client);
-        context.error_format = error_format;
-        if let Some(texts) = self.texts.borrow_mut().pop() {
-            (context.target.path, context.target.query) = texts;
-        }
-        context
+        Context::new(Arc::clone(&config.node), Arc::clone(&config.directory), self.next_id(), request, client)
     }
 
     /// Keeps a request's memory for later ones.
-    fn end(&self, context: Context, exchange: &mut Exchange) {
+    fn end(&self, context: &mut Context, exchange: &mut Exchange) {
         // The connection's next request is read into the same memory.
-        exchange.request = context.request;
-        let Target { mut path, mut query, .. } = context.target;
+        exchange.request = std::mem::take(&mut context.request);
         let mut texts = self.texts.borrow_mut();
         if texts.len() < KEPT {
+            let (mut path, mut query) =
+                (std::mem::take(&mut context.target.path), std::mem::take(&mut context.target.query));
             path.clear();
             query.clear();
             texts.push((path, query));
@@ -247,10 +241,14 @@ impl Service for Gateway {
     async fn call(&self, exchange: &mut Exchange) {
         let config = self.config.load();
         let mut context = self.begin(&config, exchange);
+        context.error_format = error_body::format_by_accept(&context.request.headers);
+        if let Some(texts) = self.texts.borrow_mut().pop() {
+            (context.target.path, context.target.query) = texts;
+        }
         let mut trail =
             Trail { started: exchange.started, sent: None, answered: None, tries: Vec::new(), upstream_status: None };
         self.handle(&config, exchange, &mut context, &mut trail).await;
-        self.end(context, exchange);
+        self.end(&mut context, exchange);
     }
 
     fn refuse(&self, refusal: Refusal, _: &Peer) -> service::Answer {
@@ -324,14 +322,4 @@ fn tls(peer: &Peer) -> Option<Arc<Tls>> {
         Box::new(Arc::new(Tls { sni: session.sni.clone(), version: session.version, cipher: session.cipher }))
     });
     made.downcast_ref::<Arc<Tls>>().cloned()
-}
-
-/// What stands where a head was taken out.
-fn blank() -> RequestHead {
-    RequestHead {
-        method: Method::Get,
-        target: Vec::new(),
-        version: engine::message::Version::Http11,
-        headers: engine::headers::Headers::new(),
-    }
 }
