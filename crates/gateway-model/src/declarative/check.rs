@@ -45,6 +45,7 @@ pub(super) fn check(
     for index in 0..items.all.len() {
         references.resolve(kinds, &directory, &mut items, index);
     }
+    drop(directory);
     let mut checked = Vec::with_capacity(items.all.len());
     let mut text = Vec::new();
     for index in 0..items.all.len() {
@@ -106,7 +107,6 @@ struct Checked {
     form: Form,
 }
 
-#[expect(clippy::large_enum_variant, reason = "nearly all are final")]
 enum Form {
     /// As it is stored.
     Final(Entity),
@@ -282,7 +282,7 @@ fn show_listed(kinds: &Kinds<'_>, items: &Items, by_kind: &mut [Vec<Entity>]) {
         let Some(place) = item.parent.and_then(|(parent, _)| places.get(&parent)) else { continue };
         let inner = Value::Object(by_kind[inner][at].document());
         let entity = &mut by_kind[outer][*place];
-        let document = entity.shown.take().unwrap_or_else(|| entity.document());
+        let document = entity.shown.take().unwrap_or_else(|| Box::new(entity.document()));
         match entity.shown.insert(document).entry(LISTED.1).or_insert_with(|| Value::Array(Vec::new())) {
             Value::Array(list) => list.push(inner),
             other => *other = Value::Array(vec![inner]),
@@ -319,5 +319,7 @@ fn finish(
         by_kind[item.kind].push(entity);
     }
     show_listed(kinds, items, &mut by_kind);
-    Ok(by_kind.into_iter().flatten().collect())
+    let mut all = Vec::with_capacity(items.all.len());
+    by_kind.into_iter().for_each(|entities| all.extend(entities));
+    Ok(all)
 }

@@ -16,9 +16,9 @@ pub struct Entity {
     /// The complete document in its stored form, as JSON.
     pub body: Arc<str>,
     /// What a store has to know of it.
-    pub facts: Facts,
+    pub facts: Box<Facts>,
     /// The document as it is shown to who brought it, where that is not the stored form.
-    pub(super) shown: Option<Fields>,
+    pub(super) shown: Option<Box<Fields>>,
     times: Times,
 }
 
@@ -27,13 +27,14 @@ impl Entity {
     pub(super) fn new(kind: &EntitySchema, document: &Filled<'_>, text: &mut Vec<u8>) -> Self {
         text.clear();
         let times = document.write(text);
-        Self { kind: kind.name(), body: body(text), facts: kind.facts(document), shown: None, times }
+        Self { kind: kind.name(), body: body(text), facts: Box::new(kind.facts(document)), shown: None, times }
     }
 
     pub(super) fn of_document(kind: &EntitySchema, document: &Fields, shown: Option<Fields>) -> Self {
         let mut text = Vec::new();
         let times = write_object(document, &mut text);
-        Self { kind: kind.name(), body: body(&text), facts: kind.facts(document), shown, times }
+        let facts = Box::new(kind.facts(document));
+        Self { kind: kind.name(), body: body(&text), facts, shown: shown.map(Box::new), times }
     }
 
     /// Its id, or the field that takes its place.

@@ -190,7 +190,7 @@ impl Dao {
         let drafts = entities.iter().map(|entity| {
             let ttl = entity.facts.ttl.clone().map_or(TtlValue::Unsaid, TtlValue::Given);
             let expires = self.expiry(ttl)?;
-            Ok(document::draft_of(entity.kind, entity.facts.clone(), Arc::clone(&entity.body), expires, &key))
+            Ok(document::draft_of(entity.kind, (*entity.facts).clone(), Arc::clone(&entity.body), expires, &key))
         });
         drafts.collect()
     }
