@@ -187,7 +187,7 @@ impl Node {
 
         let workers = start_workers(&conf, &in_force, &certificates)?;
         let workers = Arc::new(workers);
-        let store = Arc::clone(dao.store());
+        let store = Arc::downgrade(dao.store());
         let numbers = Numbers { workers: Arc::clone(&workers), in_force: in_force.clone(), store };
         gateway_plugins::prometheus::set_sources(&plugin_node, Arc::new(numbers));
         let facts = Arc::new(Facts::new(

@@ -1,12 +1,12 @@
 //! What the node tells the collectors of metrics besides requests.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use engine::health::Verdict;
 use engine::worker::Workers;
 use gateway_plugins::prometheus::{Connections, Sources, TargetHealth};
 
-use store::Store;
+use store::Backend;
 
 use super::InForce;
 
@@ -15,7 +15,8 @@ use super::InForce;
 pub(super) struct Numbers {
     pub(super) workers: Arc<Workers>,
     pub(super) in_force: InForce,
-    pub(super) store: Store,
+    /// Not kept open: the configuration in force leads back to here.
+    pub(super) store: Weak<dyn Backend>,
 }
 
 impl Sources for Numbers {
@@ -36,7 +37,7 @@ impl Sources for Numbers {
     }
 
     fn datastore_reachable(&self) -> bool {
-        self.store.reachable()
+        self.store.upgrade().is_some_and(|store| store.reachable())
     }
 
     fn targets(&self, each: &mut dyn FnMut(TargetHealth<'_>)) {
