@@ -84,7 +84,8 @@ impl Database {
         let patience = std::time::Duration::from_millis(seed % 200);
         let shared = Arc::new(Shared::patient(clock, state, patience));
         let nonce = Nonce { author: seed.cast_signed(), number: 0 };
-        let mut database = Self { settings, session: Some(session), replica: Replica { shared, position }, nonce };
+        let mut database =
+            Self { settings, session: Some(session), replica: Replica { shared, position, found: nonce }, nonce };
         database.look().await?;
         Ok(database)
     }
@@ -194,13 +195,16 @@ impl Database {
         // lock until it has ended.
         const FENCE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
                              UPDATE store_revision SET epoch = epoch + 1; ";
-        let looked = self.follow_for(Some(FENCE), Some(nonce)).await?;
-        if looked == Looked::Lost {
-            self.reload().await?;
-            return Ok(Fate::Unknown);
+        if self.replica.found == nonce {
+            return Ok(Fate::Effective);
         }
-        self.run("COMMIT").await?;
-        Ok(if looked == Looked::Found { Fate::Effective } else { Fate::Void })
+        let looked = self.follow(Some(FENCE)).await?;
+        let ended = if looked == Looked::Lost { self.reload().await } else { self.run("COMMIT").await };
+        if self.replica.found == nonce {
+            return Ok(Fate::Effective);
+        }
+        ended?;
+        Ok(if looked == Looked::Lost { Fate::Unknown } else { Fate::Void })
     }
 
     /// Removes a part of the log that nobody needs.
@@ -222,15 +226,11 @@ impl Database {
         }
     }
 
-    async fn follow(&mut self, begin: Option<&'static str>) -> Result<Looked, Failure> {
-        self.follow_for(begin, None).await
-    }
-
     /// Runs `begin`, and takes over what was committed since.
-    async fn follow_for(&mut self, begin: Option<&'static str>, nonce: Option<Nonce>) -> Result<Looked, Failure> {
+    async fn follow(&mut self, begin: Option<&'static str>) -> Result<Looked, Failure> {
         let mut session = self.take_session()?;
         let Session { connection, place, limit, .. } = &mut session;
-        let mut follow = Follow::new(&mut self.replica, place.clone(), nonce);
+        let mut follow = Follow::new(&mut self.replica, place.clone());
         let since = follow.since();
         let mut rows = match begin {
             None => query(statements::LOOK).bind(since).fetch(connection),

@@ -4,12 +4,19 @@ use std::time::Duration;
 
 use base::Secret;
 use store::postgres::{Endpoint, Settings, Tls, migrate};
-use testkit::postgres::{Address, Database, shared};
+use testkit::postgres::{Address, Database, Options, Server};
+use tokio::sync::OnceCell;
+
+/// The server of these tests. None of them cuts the power, so that it need not wait for the disk.
+pub(super) async fn shared() -> &'static Server {
+    static SHARED: OnceCell<Server> = OnceCell::const_new();
+    let options = Options { fsync: false, ..Options::default() };
+    SHARED.get_or_try_init(|| Server::start(options)).await.expect("PostgreSQL is installed")
+}
 
 /// A database of one test, with the store's schema and nothing in it.
 pub(super) async fn database() -> Database {
-    let server = shared().await.expect("PostgreSQL is installed");
-    let prepared = server.database_from("store", |address| async move {
+    let prepared = shared().await.database_from("store", |address| async move {
         migrate(&settings(&address)).await?;
         Ok(())
     });

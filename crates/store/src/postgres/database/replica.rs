@@ -36,6 +36,8 @@ impl Position {
 pub(super) struct Replica {
     pub(super) shared: Arc<Shared>,
     pub(super) position: Position,
+    /// The last of the groups of this instance that was found in the log, among what was not published yet.
+    pub(super) found: Nonce,
 }
 
 impl Replica {
@@ -63,8 +65,6 @@ impl Replica {
 pub(super) enum Looked {
     /// The state is that of the database.
     Current,
-    /// The same, and the group that was looked for was among what is new.
-    Found,
     /// The log does not lead from the state to that of the database.
     Lost,
 }
@@ -74,8 +74,6 @@ pub(super) enum Looked {
 pub(super) struct Follow<'a> {
     replica: &'a mut Replica,
     place: Place,
-    wanted: Option<Nonce>,
-    found: bool,
     lost: bool,
     head: Option<Position>,
     group: Option<Group>,
@@ -91,8 +89,8 @@ struct Group {
 }
 
 impl<'a> Follow<'a> {
-    pub(super) fn new(replica: &'a mut Replica, place: Place, wanted: Option<Nonce>) -> Self {
-        Self { replica, place, wanted, found: false, lost: false, head: None, group: None }
+    pub(super) fn new(replica: &'a mut Replica, place: Place) -> Self {
+        Self { replica, place, lost: false, head: None, group: None }
     }
 
     pub(super) fn since(&self) -> i64 {
@@ -138,7 +136,7 @@ impl<'a> Follow<'a> {
             return Ok(Looked::Lost);
         }
         self.replica.position = head;
-        Ok(if self.found { Looked::Found } else { Looked::Current })
+        Ok(Looked::Current)
     }
 
     fn publish(&mut self) {
@@ -147,7 +145,10 @@ impl<'a> Follow<'a> {
             self.lost = true;
         }
         if !self.lost {
-            self.found |= self.wanted == Some(group.nonce);
+            // To be remembered whatever becomes of the rest, since it will not come again.
+            if group.nonce.author == self.replica.found.author {
+                self.replica.found = group.nonce;
+            }
             self.replica.publish(group.commits, group.revision);
         }
     }

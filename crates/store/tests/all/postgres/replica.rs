@@ -1,24 +1,23 @@
 //! Loading from a read-only replica.
 
 use store::postgres::migrate;
-use testkit::postgres::shared;
 
 use super::*;
 
 /// A database as it was some time ago stands for a replica that lags.
 #[tokio::test]
 async fn content_comes_from_the_replica_and_the_rest_from_the_primary() {
-    let server = shared().await.unwrap();
-    let database = server.database().await.unwrap();
+    let postgres = server::shared().await;
+    let database = postgres.database().await.unwrap();
     let mut settings = server::settings(database.address());
     migrate(&settings).await.unwrap();
     open_now(&settings).await.commit(create("a")).await.unwrap();
     let name = format!("{}_replica", settings.primary.database);
     until("nobody is connected", async || {
-        server.sql("postgres", &format!("create database {name} template {}", settings.primary.database)).is_ok()
+        postgres.sql("postgres", &format!("create database {name} template {}", settings.primary.database)).is_ok()
     })
     .await;
-    server.sql(&name, "alter database current set default_transaction_read_only = on").ok();
+    postgres.sql(&name, "alter database current set default_transaction_read_only = on").ok();
     open_now(&settings).await.commit(create("b")).await.unwrap();
     // Nobody but the replica has it.
     database.sql("update store_record set body = 'of the primary' where name = 'a'").unwrap();
@@ -41,5 +40,5 @@ async fn content_comes_from_the_replica_and_the_rest_from_the_primary() {
 
     settings.replica.as_mut().unwrap().port = 1;
     assert_eq!(count(&open_now(&settings).await).await, 3, "without the replica the primary does");
-    until("nobody is connected", async || server.sql("postgres", &format!("drop database {name}")).is_ok()).await;
+    until("nobody is connected", async || postgres.sql("postgres", &format!("drop database {name}")).is_ok()).await;
 }

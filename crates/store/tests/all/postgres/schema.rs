@@ -3,12 +3,12 @@
 use futures_util::future::join_all;
 use store::postgres::{Migrated, SchemaStatus, migrate, reset, schema_sql, status};
 use store::{SchemaMismatch, StoreError};
-use testkit::postgres::{Database, shared};
+use testkit::postgres::Database;
 
 use super::*;
 
 async fn empty() -> (Database, Settings) {
-    let database = shared().await.unwrap().database().await.unwrap();
+    let database = server::shared().await.database().await.unwrap();
     let settings = server::settings(database.address());
     (database, settings)
 }
