@@ -25,7 +25,7 @@ fuzz_target!(|input: (bool, &str)| {
     let Ok(config) = read_text(text) else { return };
     match parse(&registry, config, Options { flatten_errors }, &mut Fixed) {
         Ok(declared) => {
-            let documents = declared.entities.iter().map(|entity| (entity.kind, entity.document.clone()));
+            let documents = declared.entities.iter().map(|entity| (entity.kind, entity.document()));
             let text = export(&registry, documents);
             let again = read_text(&text).map(|config| parse(&registry, config, Options::default(), &mut Fixed));
             let count = again.ok().and_then(Result::ok).map(|again| again.entities.len());
