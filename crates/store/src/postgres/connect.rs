@@ -17,8 +17,9 @@ const SYSTEM_AUTHORITIES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// How long a transaction may pause before the server ends it, since what it has locked stops everybody.
-const MAX_PAUSE: Duration = Duration::from_secs(5);
+/// How long a transaction may pause before the server ends it, since what it has locked stops everybody. Deciding on some
+/// hundred thousand records takes seconds.
+const MAX_PAUSE: Duration = Duration::from_secs(20);
 
 /// How much later than the server we give up on a statement.
 const GRACE: Duration = Duration::from_millis(500);
@@ -172,7 +173,7 @@ const SCHEMA: &str = "SELECT oid::bigint FROM pg_namespace WHERE nspname = curre
 
 fn settings(endpoint: &Endpoint, purpose: Purpose) -> Vec<String> {
     let timeout = endpoint.statement_timeout.as_millis().clamp(1, i32::MAX as u128);
-    let pause = MAX_PAUSE.min(endpoint.statement_timeout.max(Duration::from_secs(1))).as_millis();
+    let pause = MAX_PAUSE.min(endpoint.statement_timeout.max(Duration::from_secs(1)) * 4).as_millis();
     let mut settings = vec![
         format!("SET statement_timeout = {timeout}"),
         format!("SET idle_in_transaction_session_timeout = {pause}"),

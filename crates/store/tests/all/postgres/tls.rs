@@ -33,6 +33,12 @@ fn with(settings: &Settings, mode: TlsMode, ca: Option<&Path>) -> Settings {
     settings
 }
 
+/// The driver trusts these besides those that it is told of.
+#[test]
+fn nobody_is_trusted_but_who_is_named() {
+    assert!(webpki_roots::TLS_SERVER_ROOTS.is_empty());
+}
+
 #[tokio::test]
 async fn modes_do_what_they_say() {
     let (authority, stranger) = (Authority::new("good").unwrap(), Authority::new("other").unwrap());
