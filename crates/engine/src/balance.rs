@@ -227,11 +227,15 @@ impl Balancer {
 
     fn next_on_wheel(&self, order: &[u32], position: &AtomicU64) -> Option<u32> {
         let size = order.len() as u64;
-        (0..size).find_map(|_| {
-            let turn = position.fetch_add(1, Ordering::Relaxed) % size;
-            let index = order[turn as usize];
-            self.is_available(index).then_some(index)
-        })
+        // From one place on, whatever place others take meanwhile: so each address is looked at.
+        let start = position.fetch_add(1, Ordering::Relaxed);
+        let (skipped, index) = (0..size)
+            .map(|step| (step, order[(start.wrapping_add(step) % size) as usize]))
+            .find(|&(_, index)| self.is_available(index))?;
+        if skipped > 0 {
+            position.fetch_add(skipped, Ordering::Relaxed);
+        }
+        Some(index)
     }
 
     fn owner_on_ring(&self, owners: &[u32], hash: Option<u32>) -> Option<u32> {

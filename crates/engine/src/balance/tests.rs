@@ -227,6 +227,17 @@ fn failures_take_an_address_out_and_a_hand_brings_it_back() {
 }
 
 #[test]
+fn whoever_is_left_is_found_whatever_others_pick_meanwhile() {
+    let balancer = Balancer::new(&checked(group(Algorithm::RoundRobin, &[1, 1])), None, Instant::now());
+    balancer.mark("10.0.0.2", 80, None, false).unwrap();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| (0..50_000).all(|_| pick(&balancer, None).is_ok()))).collect();
+        assert!(workers.into_iter().all(|worker| worker.join().unwrap()));
+    });
+}
+
+#[test]
 fn marks_need_checks_and_a_known_address() {
     let free = Balancer::new(&group(Algorithm::RoundRobin, &[1]), None, Instant::now());
     assert_eq!(free.mark("10.0.0.1", 80, None, false), Err(MarkError::NoChecks));
