@@ -6,12 +6,11 @@ mod proxies;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base::{Clock, Secret, SystemClock};
+use base::{Clock, SystemClock};
 use mesh_xds::ProxyMetadata;
 use pki::jwt::{DataplaneClaims, UserClaims};
 use runtime::tasks::Tasks;
 use serde_json::{Value, json};
-use store::postgres::{Endpoint, Tls};
 use testkit::postgres::{Address, Database};
 use testkit::wait_for;
 
@@ -27,25 +26,14 @@ use crate::{defaults, secrets};
 const SOON: Duration = Duration::from_secs(15);
 
 fn settings(address: &Address) -> store::postgres::Settings {
-    let primary = Endpoint {
-        host: address.host.clone(),
-        port: address.port,
-        user: address.user.clone(),
-        password: Secret::new(address.password.clone()),
-        database: address.database.clone(),
-        schema: None,
-        tls: Tls::OFF,
-        connect_timeout: Duration::from_secs(5),
-        statement_timeout: Duration::from_secs(10),
-    };
-    let idle_timeout = Duration::from_secs(60);
-    store::postgres::Settings {
-        primary,
-        replica: None,
-        idle_timeout,
-        commit_timeout: Duration::from_secs(2),
-        max_connections: 5,
-    }
+    let plain = store::postgres::Settings::plain(
+        &address.host,
+        address.port,
+        &address.user,
+        &address.password,
+        &address.database,
+    );
+    store::postgres::Settings { commit_timeout: Duration::from_secs(2), ..plain }
 }
 
 fn clock() -> Arc<dyn Clock> {

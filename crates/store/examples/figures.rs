@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use base::{Secret, SystemClock};
-use store::postgres::{Endpoint, Settings, Tls, migrate, open};
+use base::SystemClock;
+use store::postgres::{Settings, migrate, open};
 use store::{Content, Draft, Event, Increment, Key, Op, Store};
 use testkit::postgres::{Address, Options, Server};
 use tokio::task::JoinSet;
@@ -128,22 +128,6 @@ async fn fill(store: &Store) -> Result<()> {
 }
 
 fn settings(address: &Address) -> Settings {
-    let primary = Endpoint {
-        host: address.host.clone(),
-        port: address.port,
-        user: address.user.clone(),
-        password: Secret::new(address.password.clone()),
-        database: address.database.clone(),
-        schema: None,
-        tls: Tls::OFF,
-        connect_timeout: Duration::from_secs(5),
-        statement_timeout: Duration::from_secs(5),
-    };
-    Settings {
-        primary,
-        replica: None,
-        idle_timeout: Duration::from_secs(60),
-        commit_timeout: Duration::from_secs(60),
-        max_connections: 4,
-    }
+    let plain = Settings::plain(&address.host, address.port, &address.user, &address.password, &address.database);
+    Settings { commit_timeout: Duration::from_secs(60), ..plain }
 }

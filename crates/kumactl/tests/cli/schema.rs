@@ -1,9 +1,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use base::Secret;
-use store::postgres::{Endpoint, SchemaStatus, Settings, Tls};
+use store::postgres::{SchemaStatus, Settings};
 
 use crate::support::Bench;
 
@@ -12,20 +10,7 @@ use crate::support::Bench;
 async fn psql_takes_the_schema_and_it_is_the_current_one() {
     let database = testkit::postgres::shared().await.unwrap().database().await.unwrap();
     let address = database.address();
-    let primary = Endpoint {
-        host: address.host.clone(),
-        port: address.port,
-        user: address.user.clone(),
-        password: Secret::new(address.password.clone()),
-        database: address.database.clone(),
-        schema: None,
-        tls: Tls::OFF,
-        connect_timeout: Duration::from_secs(5),
-        statement_timeout: Duration::from_secs(10),
-    };
-    let second = Duration::from_secs(1);
-    let settings =
-        Settings { primary, replica: None, idle_timeout: second, commit_timeout: second, max_connections: 1 };
+    let settings = Settings::plain(&address.host, address.port, &address.user, &address.password, &address.database);
     assert_eq!(store::postgres::status(&settings).await.unwrap(), SchemaStatus::Absent);
     let schema = Bench::new().run("install database-schema --target=postgres").await.stdout;
     for _ in 0..2 {

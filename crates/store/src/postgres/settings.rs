@@ -20,6 +20,30 @@ pub struct Settings {
     pub max_connections: u32,
 }
 
+impl Settings {
+    /// One database in the clear, with the bounds of a small program.
+    pub fn plain(host: &str, port: u16, user: &str, password: &str, database: &str) -> Self {
+        let primary = Endpoint {
+            host: host.to_owned(),
+            port,
+            user: user.to_owned(),
+            password: Secret::new(password),
+            database: database.to_owned(),
+            schema: None,
+            tls: Tls::OFF,
+            connect_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(5),
+        };
+        Self {
+            primary,
+            replica: None,
+            idle_timeout: Duration::from_secs(60),
+            commit_timeout: Duration::from_secs(10),
+            max_connections: 4,
+        }
+    }
+}
+
 /// A database on a server.
 #[derive(Clone, Debug)]
 pub struct Endpoint {

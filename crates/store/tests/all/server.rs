@@ -1,9 +1,6 @@
 //! A real PostgreSQL server.
 
-use std::time::Duration;
-
-use base::Secret;
-use store::postgres::{Endpoint, Settings, Tls, migrate};
+use store::postgres::{Settings, migrate};
 use testkit::postgres::{Address, Database, Options, Server};
 use tokio::sync::OnceCell;
 
@@ -25,26 +22,5 @@ pub(super) async fn database() -> Database {
 
 /// How to use it.
 pub(super) fn settings(address: &Address) -> Settings {
-    Settings {
-        primary: endpoint(address),
-        replica: None,
-        idle_timeout: Duration::from_secs(60),
-        commit_timeout: Duration::from_secs(10),
-        max_connections: 4,
-    }
-}
-
-/// The way there, in the clear.
-pub(super) fn endpoint(address: &Address) -> Endpoint {
-    Endpoint {
-        host: address.host.clone(),
-        port: address.port,
-        user: address.user.clone(),
-        password: Secret::new(address.password.clone()),
-        database: address.database.clone(),
-        schema: None,
-        tls: Tls::OFF,
-        connect_timeout: Duration::from_secs(5),
-        statement_timeout: Duration::from_secs(5),
-    }
+    Settings::plain(&address.host, address.port, &address.user, &address.password, &address.database)
 }
