@@ -70,6 +70,8 @@ fn is_same_but_for_case(a: &[u8], b: &[u8]) -> bool {
 pub struct Names {
     kinds: u64,
     names: &'static [&'static str],
+    /// Where the first name of each kind is.
+    first: [u8; 64],
 }
 
 impl Names {
@@ -78,26 +80,31 @@ impl Names {
 
     /// These names.
     pub const fn new(names: &'static [&'static str]) -> Self {
-        let mut kinds = 0;
-        let mut at = 0;
-        while at < names.len() {
-            kinds |= Kind::of(names[at].as_bytes()).bit();
-            at += 1;
+        assert!(names.len() <= u8::MAX as usize);
+        let (mut kinds, mut first) = (0, [0; 64]);
+        let mut at = names.len();
+        while at > 0 {
+            at -= 1;
+            let kind = Kind::of(names[at].as_bytes());
+            kinds |= kind.bit();
+            first[kind.0 as usize] = at as u8;
         }
-        Self { kinds, names }
+        Self { kinds, names, first }
     }
 
     /// Whether `name` is one of them.
     pub fn contains(&self, name: &[u8]) -> bool {
-        self.may_contain(Kind::of(name)) && self.compare(name)
+        let kind = Kind::of(name);
+        self.may_contain(kind) && self.compare(kind, name)
     }
 
     fn may_contain(&self, kind: Kind) -> bool {
         self.kinds & kind.bit() != 0
     }
 
-    fn compare(&self, name: &[u8]) -> bool {
-        self.names.iter().any(|own| own.len() == name.len() && is_same(own.as_bytes(), name))
+    fn compare(&self, kind: Kind, name: &[u8]) -> bool {
+        let of_kind = &self.names[usize::from(self.first[usize::from(kind.0)])..];
+        of_kind.iter().any(|own| own.len() == name.len() && is_same(own.as_bytes(), name))
     }
 }
 
@@ -257,7 +264,7 @@ impl Headers {
         let mut run = 0..0;
         for field in &self.fields {
             let start = field.name.start as usize;
-            if names.may_contain(field.kind) && names.compare(field.name.of(&self.bytes)) {
+            if names.may_contain(field.kind) && names.compare(field.kind, field.name.of(&self.bytes)) {
                 continue;
             }
             if field.line && start == run.end {
@@ -387,7 +394,7 @@ impl Headers {
         if self.may_have(names) {
             let mut at = 0;
             while let Some(field) = self.fields.get(at) {
-                if names.may_contain(field.kind) && names.compare(field.name.of(&self.bytes)) {
+                if names.may_contain(field.kind) && names.compare(field.kind, field.name.of(&self.bytes)) {
                     self.fields.remove(at);
                 } else {
                     at += 1;

@@ -15,6 +15,7 @@ mod date;
 mod encode;
 mod error;
 mod fields;
+mod marks;
 mod request;
 mod response;
 mod scan;

@@ -8,6 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{client, server};
 
+use crate::socket::{poll_recv, poll_send};
+
 /// A connection, plain or under TLS.
 #[derive(Debug)]
 pub(crate) enum Io {
@@ -41,6 +43,9 @@ impl Io {
 
     /// Reads into `buffer`; 0 is the end.
     pub(crate) fn poll_fill(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if let Self::Plain(stream) = self {
+            return poll_recv(stream, context, buffer);
+        }
         let mut buffer = ReadBuf::new(buffer);
         ready!(Pin::new(self).poll_read(context, &mut buffer))?;
         Poll::Ready(Ok(buffer.filled().len()))
@@ -67,7 +72,7 @@ impl AsyncRead for Io {
 impl AsyncWrite for Io {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Plain(stream) => poll_send(stream, context, bytes),
             Self::ServerTls(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::ClientTls(stream) => Pin::new(stream).poll_write(context, bytes),
         }

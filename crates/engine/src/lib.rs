@@ -19,6 +19,7 @@ pub mod message;
 pub mod peer;
 pub mod proxy_protocol;
 pub mod service;
+mod socket;
 mod timer;
 pub mod tls;
 pub mod upstream;

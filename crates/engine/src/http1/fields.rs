@@ -1,5 +1,6 @@
 //! Fields of heads and trailers, and what those say that decide on framing and connections.
 
+use super::marks::Marks;
 use super::{BadBody, Limits, scan};
 use crate::headers::{Headers, Names, is_same};
 
@@ -28,45 +29,87 @@ pub(super) fn parse_fields(
     headers: &mut Headers,
 ) -> Result<Option<usize>, BadFields> {
     headers.clear();
-    let mut rest = block;
+    let mut marks = Marks::new(block);
+    let mut at = 0;
     loop {
+        if let Some((colon, end)) = usual_line(block, at, &mut marks) {
+            let next = end + 2;
+            check_line(next - at, limits, headers)?;
+            headers.push_span(&block[at..colon], at, colon + 2, end - (colon + 2), true);
+            at = next;
+            continue;
+        }
+        let rest = &block[at..];
         if let [b'\r' | b'\n', ..] = rest {
             let Some(left) = behind_empty_line(rest, line_ends)? else { return Ok(None) };
             let length = block.len() - left.len();
             headers.load(&block[..length]);
             return Ok(Some(length));
         }
-        let (colon, end) = scan::field(rest);
-        let name = &rest[..colon];
-        match rest[colon..] {
-            [] => return Ok(None),
-            [b':', ..] if !name.is_empty() => {}
-            _ => return Err(BadFields::Name),
+        match any_line(block, at, line_ends, limits, headers)? {
+            Some(next) => at = next,
+            None => return Ok(None),
         }
-        let (field, after) = rest.split_at(end);
-        let (value, spaced) = match &field[colon + 1..] {
-            [b' ', value @ ..] if matches!(value, [b'!'..=0xff, ..]) => (value, true),
-            value => (without_first_blanks(value), false),
-        };
-        let (next, as_written) = match after {
-            [b'\r', b'\n', next @ ..] => (next, spaced),
-            [b'\n', next @ ..] if line_ends == LineEnds::CrLfOrLf => (next, false),
-            [] | [b'\r'] => return Ok(None),
-            [b'\n', ..] => return Err(BadFields::LineEnd),
-            _ => return Err(BadFields::Value),
-        };
-        if rest.len() - next.len() > limits.max_field_line || headers.len() == limits.max_headers {
-            return Err(BadFields::TooLarge);
-        }
-        let (length, as_written) = match value {
-            // Of what is below, only white space is in values.
-            [.., 0..=b' '] => (without_last_blanks(value), false),
-            _ => (value.len(), as_written),
-        };
-        let start = block.len() - rest.len();
-        headers.push_span(name, start, start + field.len() - value.len(), length, as_written);
-        rest = next;
     }
+}
+
+/// Where the name and the value of the line at `at` end, if it is like nearly all: a name of letters and hyphens, a
+/// colon, one space, text without anything odd, and the line's end.
+#[inline(always)]
+fn usual_line(block: &[u8], at: usize, marks: &mut Marks<'_>) -> Option<(usize, usize)> {
+    let colon = marks.other(at);
+    let [b':', b' ', b'!'..=0xff] = block.get(colon..colon + 3)? else { return None };
+    let end = marks.control(colon + 2);
+    let [b'!'..=0xff, b'\r', b'\n'] = block.get(end - 1..end + 2)? else { return None };
+    (colon > at).then_some((colon, end))
+}
+
+/// Reads the line at `at`, whatever it is; where the next one begins.
+#[inline(never)]
+fn any_line(
+    block: &[u8],
+    at: usize,
+    line_ends: LineEnds,
+    limits: &Limits,
+    headers: &mut Headers,
+) -> Result<Option<usize>, BadFields> {
+    let rest = &block[at..];
+    let (colon, end) = scan::field(rest);
+    let name = &rest[..colon];
+    match rest[colon..] {
+        [] => return Ok(None),
+        [b':', ..] if !name.is_empty() => {}
+        _ => return Err(BadFields::Name),
+    }
+    let (field, after) = rest.split_at(end);
+    let (value, spaced) = match &field[colon + 1..] {
+        [b' ', value @ ..] if matches!(value, [b'!'..=0xff, ..]) => (value, true),
+        value => (without_first_blanks(value), false),
+    };
+    let (next, as_written) = match after {
+        [b'\r', b'\n', next @ ..] => (next, spaced),
+        [b'\n', next @ ..] if line_ends == LineEnds::CrLfOrLf => (next, false),
+        [] | [b'\r'] => return Ok(None),
+        [b'\n', ..] => return Err(BadFields::LineEnd),
+        _ => return Err(BadFields::Value),
+    };
+    check_line(rest.len() - next.len(), limits, headers)?;
+    let (length, as_written) = match value {
+        // Of what is below, only white space is in values.
+        [.., 0..=b' '] => (without_last_blanks(value), false),
+        _ => (value.len(), as_written),
+    };
+    headers.push_span(name, at, at + field.len() - value.len(), length, as_written);
+    Ok(Some(block.len() - next.len()))
+}
+
+/// Whether a line of `length`, with its end, is allowed behind those that were read.
+#[inline]
+fn check_line(length: usize, limits: &Limits, headers: &Headers) -> Result<(), BadFields> {
+    if length > limits.max_field_line || headers.len() == limits.max_headers {
+        return Err(BadFields::TooLarge);
+    }
+    Ok(())
 }
 
 /// The fields that `block`, which ends with an empty line, consists of.
