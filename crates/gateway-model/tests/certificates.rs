@@ -110,6 +110,12 @@ fn keys_come_as_pem_or_as_jwk() {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("keys can be generated");
     let pem = json!({"private_key": key.serialize_pem(), "public_key": key.public_key_pem()});
     assert!(insert("keys", json!({"kid": "a", "pem": pem})).is_ok());
+    let other = KeyPair::generate_for(&PKCS_ED25519).expect("keys can be generated");
+    let mixed = json!({"private_key": other.serialize_pem(), "public_key": key.public_key_pem()});
+    assert_eq!(
+        insert("keys", json!({"kid": "a", "pem": mixed})),
+        Err("schema violation (pem: public key does not match private key)".to_owned())
+    );
     let jwk = |text: &str| insert("keys", json!({"kid": "a", "jwk": text})).map(drop);
     let fails = |text: &str| Err(format!("schema violation ({text})"));
     assert_eq!(jwk("{bad"), fails("could not json decode jwk string"));

@@ -123,6 +123,7 @@ impl Api {
     async fn serve(&self, request: Request) -> Response {
         let start = Instant::now();
         let (head, body) = request.into_parts();
+        let body = body::collect(&head.headers, body).await;
         let mut answer = self.answer(&head, body).await;
         if head.method == Method::OPTIONS && answer.is_no_content() {
             answer.preflight(&head.headers);
@@ -130,7 +131,7 @@ impl Api {
         answer.into_response(&head.headers, &self.parts.origins, start.elapsed())
     }
 
-    async fn answer(&self, head: &http::request::Parts, body: axum::body::Body) -> Answer {
+    async fn answer(&self, head: &http::request::Parts, body: Result<bytes::Bytes, Answer>) -> Answer {
         if head.method == Method::TRACE {
             return Answer::html(405, "Not Allowed");
         }
@@ -149,7 +150,7 @@ impl Api {
         if method != Method::OPTIONS && method != Method::HEAD && !endpoint.methods.contains(&method.as_str()) {
             return Answer::method_not_allowed();
         }
-        let body = match body::read(method, &head.headers, body, matches!(endpoint.action, Action::Config)).await {
+        let body = match body::taken(method, &head.headers, body, matches!(endpoint.action, Action::Config)) {
             Ok(body) => body,
             Err(answer) => return answer,
         };

@@ -7,9 +7,11 @@ mod certificates;
 mod document;
 mod foreign;
 mod marks;
+mod offset;
 mod page;
 mod plugins;
 mod rim;
+mod tags;
 mod targets;
 mod write;
 
@@ -24,8 +26,9 @@ use serde_json::Value;
 use store::{Key, Query, Record, Revision, Store, StoreError};
 
 pub use document::draft;
-pub use page::{DEFAULT_SIZE, Page, PageQuery, TagFilter, TagRow};
+pub use page::{DEFAULT_SIZE, Page, PageQuery, TagFilter};
 pub use rim::Rim;
+pub use tags::TagRow;
 
 /// What is waited for between a commit and its answer: that the revision is in force.
 pub type AfterWrite = Arc<dyn Fn(Revision) -> BoxFuture<'static, ()> + Send + Sync>;

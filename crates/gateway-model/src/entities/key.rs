@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::entity::EntitySchema;
+use crate::schema::value::is_reference;
 use crate::schema::{Document, EntityCheck, EntityError, Field, OnDelete, Schema};
 use crate::types;
 
@@ -43,14 +44,22 @@ pub(super) fn keys() -> EntitySchema {
 }
 
 fn check_pem(pem: &Value) -> Result<(), String> {
-    let text = |name| pem.get(name).and_then(Value::as_str).filter(|text| !crate::schema::value::is_reference(text));
-    if text("public_key").is_some_and(|key| !types::is_public_key(key)) {
+    let text = |name| pem.get(name).and_then(Value::as_str);
+    let (public, private) = (text("public_key"), text("private_key"));
+    // What a vault holds is not known here, and then neither half is looked at.
+    if [public, private].into_iter().flatten().any(is_reference) {
+        return Ok(());
+    }
+    if public.is_some_and(|key| !types::is_public_key(key)) {
         return Err("could not load public key".to_owned());
     }
-    if text("private_key").is_some_and(|key| types::private_key(key).is_none()) {
+    if private.is_some_and(|key| types::private_key(key).is_none()) {
         return Err(format!("could not load private key{}", types::NO_KEY));
     }
-    Ok(())
+    match public.zip(private).and_then(|(public, private)| types::is_pair(public, private)) {
+        Some(false) => Err("public key does not match private key".to_owned()),
+        _ => Ok(()),
+    }
 }
 
 fn check_jwk(fields: &dyn Document) -> Result<(), EntityError> {

@@ -152,16 +152,18 @@ impl EntitySchema {
         let kind = self.variants.as_ref().and_then(|variants| changes.get(variants.key));
         let view = self.view(if kind.is_some() { &changes } else { current });
         let changes = process::record(view, changes, Mode::Changes, source).map_err(DaoError::SchemaViolation)?;
-        let sent: Vec<(bool, Option<DaoError>)> =
-            self.transformations.iter().map(|each| sent(each, &changes, current)).collect();
+        let sent: Vec<bool> = self.transformations.iter().map(|each| has_all(&changes, each.input)).collect();
+        let halves: Vec<String> =
+            self.transformations.iter().filter_map(|each| half_given(each, &changes, current)).collect();
         let merged = process::merge(view, changes, current);
         let view = self.checked_view(&merged)?;
-        validate::record(view, &merged, Completeness::Update).map_err(DaoError::SchemaViolation)?;
-        if let Some(error) = sent.iter().find_map(|(_, error)| error.clone()) {
-            return Err(error);
+        let wrong = validate::record(view, &merged, Completeness::Update).err().unwrap_or_default();
+        let wrong = halves.into_iter().fold(wrong, with_entity_error);
+        if !wrong.is_empty() {
+            return Err(DaoError::SchemaViolation(wrong));
         }
         let mut document = process::fill(view, merged, source).map_err(DaoError::SchemaViolation)?;
-        for (transformation, _) in self.transformations.iter().zip(sent).filter(|(_, (sent, _))| *sent) {
+        for (transformation, _) in self.transformations.iter().zip(sent).filter(|(_, sent)| *sent) {
             apply(transformation, &mut document);
         }
         Ok(document)
@@ -267,19 +269,28 @@ fn has_all(document: &dyn Document, paths: &[&str]) -> bool {
     paths.iter().all(|path| is_nonempty(get_path(document, path)))
 }
 
-/// Whether changes call for a transformation, and what is missing for it.
-fn sent(transformation: &Transformation, changes: &Fields, current: &Fields) -> (bool, Option<DaoError>) {
+/// What is wrong with changes that touch only a part of what a transformation works with: a password can only be
+/// changed by who says whose it is.
+fn half_given(transformation: &Transformation, changes: &Fields, current: &Fields) -> Option<String> {
     let Transformation { input, needs, .. } = transformation;
-    let given = has_all(changes, input);
-    let moved = needs.iter().any(|path| match get_path(changes, path) {
-        Some(new) => !same(new, get_path(current, path).unwrap_or(&Value::Null)),
-        None => false,
+    let said = |path: &&str| get_path(changes, path).filter(|value| !value.is_null());
+    let moved = needs.iter().any(|path| match (said(path), get_path(current, path)) {
+        (Some(new), Some(old)) => !same(new, old),
+        (new, old) => new.is_some() != old.is_some_and(|old| !old.is_null()),
     });
-    if moved && !given {
-        let names = quoted(input.iter().chain(*needs).copied());
-        return (false, Some(DaoError::entity(format!("all or none of these fields must be set: {names}"))));
+    let together = if moved { [input, *needs].concat() } else { input.to_vec() };
+    let given = together.iter().filter(|path| is_nonempty(said(path))).count();
+    let half = given > 0 && given < together.len();
+    half.then(|| format!("all or none of these fields must be set: {}", quoted([input, *needs].concat())))
+}
+
+/// What is wrong with a document, with one more complaint about it as a whole.
+fn with_entity_error(mut wrong: Fields, message: String) -> Fields {
+    match wrong.get_mut("@entity") {
+        Some(Value::Array(messages)) => messages.push(message.into()),
+        _ => drop(wrong.insert("@entity".to_owned(), Value::Array(vec![message.into()]))),
     }
-    (given, None)
+    wrong
 }
 
 fn apply(transformation: &Transformation, document: &mut Fields) {

@@ -6,7 +6,7 @@ mod keys;
 use serde_json::Value;
 
 pub use address::{Address, AddressKind, check_ip, check_ip_or_cidr, normalize_address};
-pub(crate) use keys::{NO_KEY, certificates_in, is_public_key, parse_certificate, private_key, public_key_of};
+pub(crate) use keys::{NO_KEY, certificates_in, is_pair, is_public_key, parse_certificate, private_key, public_key_of};
 pub use keys::{check_certificate, check_private_key};
 
 /// The string in `value`; checks run after the type was checked, so anything else passes.

@@ -14,7 +14,7 @@ pub(crate) fn schema() -> PluginSchema {
     PluginSchema::new("oauth2", 1400)
         .no_consumer()
         .protocols_http()
-        .config(config())
+        .config_field(Field::record("config", config()).custom(check_flows))
         .entity(credentials())
         .entity(codes())
         .entity(tokens())
@@ -61,6 +61,16 @@ fn config() -> Schema {
         crate::schema::realm(),
     ])
     .check(EntityCheck::conditional("mandatory_scope", Match::eq(true), "scopes", Match::required()))
+}
+
+/// There has to be a way to get a token.
+fn check_flows(config: &Value) -> Result<(), String> {
+    const FLOWS: [&str; 4] =
+        ["enable_authorization_code", "enable_implicit_grant", "enable_client_credentials", "enable_password_grant"];
+    if FLOWS.iter().any(|flow| config.get(flow) == Some(&Value::Bool(true))) {
+        return Ok(());
+    }
+    Err(format!("at least one of these fields must be true: {}", FLOWS.join(", ")))
 }
 
 fn credentials() -> EntitySchema {

@@ -94,6 +94,14 @@ fn defaults_are_complete() {
 }
 
 #[test]
+fn there_is_a_way_to_a_token() {
+    let error = configuration("oauth2", json!({ "scopes": ["a"] })).unwrap_err();
+    let told = "at least one of these fields must be true: enable_authorization_code, enable_implicit_grant, \
+                enable_client_credentials, enable_password_grant";
+    assert_eq!(error["fields"], json!({ "config": told }));
+}
+
+#[test]
 fn applications_are_checked() {
     let owner = json!({ "id": "00000000-0000-4000-8000-000000000000" });
     let application = |fields: Value| {

@@ -3,6 +3,9 @@
 use gateway_model::registry::PluginSchema;
 use gateway_model::schema::{Element, EntityCheck, Field, Match, Schema};
 use gateway_model::types;
+use serde_json::Value;
+
+const PERIODS: [&str; 6] = ["second", "minute", "hour", "day", "month", "year"];
 
 /// The plugin's part of the model; `policies` are where requests may be counted.
 pub(crate) fn schema(policies: &[&'static str]) -> PluginSchema {
@@ -17,8 +20,7 @@ pub(crate) fn schema(policies: &[&'static str]) -> PluginSchema {
 
 fn config(policies: &[&'static str]) -> Schema {
     let period = |name| Field::number(name).gt(0);
-    let limits = Schema::record(["second", "minute", "hour", "day", "month", "year"].map(period))
-        .check(EntityCheck::at_least_one_of(["second", "minute", "hour", "day", "month", "year"]));
+    let limits = Schema::record(PERIODS.map(period)).check(EntityCheck::at_least_one_of(PERIODS));
     let schema = Schema::record([
         Field::string("header_name")
             .default_value("x-kong-limit")
@@ -44,10 +46,23 @@ fn config(policies: &[&'static str]) -> Schema {
             .required()
             .default_value(false)
             .description("Whether clients are told nothing of limits."),
-        Field::map("limits", Element::string(), Element::record(limits))
+        Field::map("limits", Element::string(), Element::record(limits).custom(check_order))
             .required()
             .len_min(1)
             .description("Limits by the name under which answers count towards them."),
     ]);
     types::with_redis_shorthands(schema, "response-ratelimiting")
+}
+
+/// A longer period allows at least as much as a shorter one.
+fn check_order(limit: &Value) -> Result<(), String> {
+    let limits = || PERIODS.iter().filter_map(|period| Some((*period, limit.get(period)?.as_f64()?)));
+    for (at, (shorter, less)) in limits().enumerate() {
+        if let Some((longer, more)) = limits().skip(at + 1).find(|(_, more)| *more < less) {
+            return Err(format!(
+                "the limit for {longer}({more:.1}) cannot be lower than the limit for {shorter}({less:.1})"
+            ));
+        }
+    }
+    Ok(())
 }

@@ -28,6 +28,10 @@ fn limits_are_needed() {
     for limits in [json!({}), json!({ "v": {} }), json!({ "v": { "day": 0 } })] {
         assert!(configuration("response-ratelimiting", json!({ "limits": limits })).is_err());
     }
+    let limits = json!({ "v": { "second": 5, "minute": 1 } });
+    let error = configuration("response-ratelimiting", json!({ "limits": limits })).unwrap_err();
+    let order = "the limit for minute(1.0) cannot be lower than the limit for second(5.0)";
+    assert_eq!(error["fields"]["config"]["limits"], order);
 }
 
 #[test]

@@ -20,26 +20,36 @@ const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data";
 
-/// Reads the body of a write; other methods have none that counts. YAML is taken if said so.
-pub(super) async fn read(method: &Method, headers: &HeaderMap, body: Body, yaml: bool) -> Result<Bytes, Answer> {
-    if !matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
-        return Ok(Bytes::new());
-    }
+/// Reads a body to its end, wanted or not: what is left of it would stand where the connection's next call begins.
+pub(super) async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Answer> {
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > MAX_BODY) {
         return Err(too_large());
     }
-    let bytes = match Limited::new(body, MAX_BODY).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => return Err(too_large()),
-        Err(_) => return Err(Answer::message(400, "Cannot read the body")),
-    };
+    match Limited::new(body, MAX_BODY).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(Answer::message(400, "Cannot read the body")),
+    }
+}
+
+/// The body of a write; other methods have none that counts. YAML is taken if said so.
+pub(super) fn taken(
+    method: &Method,
+    headers: &HeaderMap,
+    body: Result<Bytes, Answer>,
+    yaml: bool,
+) -> Result<Bytes, Answer> {
+    if !matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+        return Ok(Bytes::new());
+    }
+    let body = body?;
     let taken = match content_type(headers) {
-        None => bytes.is_empty(),
+        None => body.is_empty(),
         Some(kind) if [JSON, FORM, MULTIPART].iter().any(|prefix| kind.starts_with(prefix)) => true,
         Some(kind) => yaml && ["application/yaml", "text/yaml"].iter().any(|prefix| kind.starts_with(prefix)),
     };
-    if taken { Ok(bytes) } else { Err(Answer::html(415, "Unsupported Media Type")) }
+    if taken { Ok(body) } else { Err(Answer::html(415, "Unsupported Media Type")) }
 }
 
 fn too_large() -> Answer {

@@ -156,21 +156,25 @@ impl Api {
         }
         let document = dao.select(child, by).await?.filter(|document| refers(document, field, &owner));
         let document = document.ok_or_else(Answer::not_found)?;
-        self.existing(call, child, document).await
+        self.existing(call, child, document, Some(field)).await
     }
 
-    /// A document that is there: shown, changed or deleted.
+    /// A document that is there: shown, changed or deleted. A change says by its path what `owner` refers to.
     pub(super) async fn existing(
         &self,
         call: &Call<'_>,
         entity: &EntitySchema,
         document: Fields,
+        owner: Option<&str>,
     ) -> Result<Answer, Answer> {
         let dao = &self.parts.dao;
         let id = id_of(&document).to_owned();
         match *call.method {
             Method::PATCH | Method::PUT => {
-                let changes = self.given(call, entity, Some(&document))?;
+                let mut changes = self.given(call, entity, Some(&document))?;
+                if let Some((owner, reference)) = owner.and_then(|owner| document.get_key_value(owner)) {
+                    changes.entry(owner).or_insert_with(|| reference.clone());
+                }
                 Ok(Answer::ok(dao.update(entity, By::Id(&id), changes).await?.into()))
             }
             Method::DELETE => {

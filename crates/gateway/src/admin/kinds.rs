@@ -74,7 +74,7 @@ impl Api {
             };
             return Ok(Answer::ok(document.into()));
         }
-        self.existing(call, entity, found.ok_or_else(Answer::not_found)?).await
+        self.existing(call, entity, found.ok_or_else(Answer::not_found)?, None).await
     }
 
     /// `/tags` and `/tags/{tags}`

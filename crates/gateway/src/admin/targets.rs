@@ -122,7 +122,7 @@ impl Api {
     pub(super) async fn target(&self, call: &Call<'_>) -> Result<Answer, Answer> {
         let owner = self.owner(call, self.entity("upstreams")).await?;
         let target = self.parts.dao.target(&owner, call.segment(1)).await?.ok_or_else(Answer::not_found)?;
-        self.existing(call, self.entity("targets"), target).await
+        self.existing(call, self.entity("targets"), target, None).await
     }
 
     /// `/upstreams/{upstreams}/health`

@@ -3,26 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::alphabet::URL_SAFE;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use gateway_model::entity::EntitySchema;
 use gateway_model::error::{DaoError, Fields};
-use serde_json::{Value, json};
-use store::{Query, Record};
+use store::Query;
 
-use super::{Dao, failed, key};
+use super::{Dao, failed, key, offset};
 
 /// How many documents a page has unless told.
 pub const DEFAULT_SIZE: usize = 100;
 
 /// The most tags of a filter.
 const MAX_TAGS: usize = 5;
-
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &URL_SAFE,
-    GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// Which part of which list.
 #[derive(Clone, Debug, Default)]
@@ -55,14 +46,6 @@ pub enum TagFilter {
     Any(Vec<String>),
 }
 
-/// A tag of a document.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TagRow {
-    pub entity: String,
-    pub id: String,
-    pub tag: String,
-}
-
 impl TagFilter {
     /// Reads `a,b` (all of them) or `a/b` (any of them).
     ///
@@ -78,9 +61,10 @@ impl TagFilter {
             return Err(invalid(format!("cannot be used with '{}'", entity.name())));
         }
         let separator = if text.contains(',') { ',' } else { '/' };
-        // One separator may stand at the end.
-        let tags: Vec<&str> = text.strip_suffix(separator).unwrap_or(text).split(separator).collect();
-        if tags.iter().any(|tag| !is_tag(tag)) {
+        // One separator may stand at the end. What follows it is a tag then, one that no document has.
+        let tags: Vec<&str> = text.split(separator).collect();
+        let named = tags.strip_suffix(&[""]).unwrap_or(&tags);
+        if named.is_empty() || named.iter().any(|tag| !is_tag(tag)) {
             return Err(invalid("invalid filter syntax".to_owned()));
         }
         if tags.len() > MAX_TAGS {
@@ -109,7 +93,14 @@ impl Dao {
     /// # Errors
     /// An offset that makes no sense, or the store's failure.
     pub async fn page(&self, entity: &EntitySchema, query: PageQuery) -> Result<Page, DaoError> {
-        let after = query.offset.as_deref().map(read_offset).transpose()?;
+        let after = match &query.offset {
+            Some(offset) if self.read_only => match offset::read_in_one_kind(offset, entity.name())? {
+                Some(id) => Some(id),
+                None => return Ok(Page::default()),
+            },
+            Some(offset) => Some(offset::read(offset)?),
+            None => None,
+        };
         let (labels, any_labels) = query.tags.map(TagFilter::into_labels).unwrap_or_default();
         let list = Query {
             labels,
@@ -123,67 +114,11 @@ impl Dao {
         let mut records = self.store.list(list).await.map_err(failed)?.records;
         let more = records.len() > query.size;
         records.truncate(query.size);
-        let offset = records.last().filter(|_| more).map(|last| write_offset(&last.draft.key.name));
+        let last = records.last().filter(|_| more).map(|last| &*last.draft.key.name);
+        let offset = last.map(|id| match self.read_only {
+            true => offset::write_in_one_kind(entity.name(), id),
+            false => offset::write(id),
+        });
         Ok(Page { rows: self.shown_all(entity, &records)?, offset })
     }
-
-    /// The tags of all documents, or where one tag is, in pages.
-    ///
-    /// # Errors
-    /// As [`Self::page`].
-    pub async fn tags(
-        &self,
-        tag: Option<&str>,
-        size: usize,
-        offset: Option<&str>,
-    ) -> Result<(Vec<TagRow>, Option<String>), DaoError> {
-        let mut rows = Vec::new();
-        for entity in self.registry.entities().filter(|entity| entity.has_tags()) {
-            let labels = tag.iter().map(|tag| ((*tag).to_owned(), String::new())).collect();
-            let records = self.store.list(Query { labels, ..Query::all(entity.name()) }).await.map_err(failed)?.records;
-            rows.extend(records.iter().flat_map(|record| tag_rows(record, tag)));
-        }
-        rows.sort();
-        let start = match offset {
-            Some(offset) => {
-                let last = decode(offset)?;
-                rows.iter().position(|row| json!([row.entity, row.id, row.tag]) == last).map_or(rows.len(), |at| at + 1)
-            }
-            None => 0,
-        };
-        let mut rest = rows.split_off(start);
-        let more = rest.len() > size;
-        rest.truncate(size);
-        let offset = rest.last().filter(|_| more).map(|row| encode(&json!([row.entity, row.id, row.tag])));
-        Ok((rest, offset))
-    }
-}
-
-fn tag_rows(record: &Record, tag: Option<&str>) -> impl Iterator<Item = TagRow> {
-    let entity = record.draft.key.collection.to_string();
-    let id = record.draft.key.name.to_string();
-    let tags = record.draft.labels.keys().filter(move |each| tag.is_none_or(|tag| tag == each.as_str()));
-    let row = move |tag: &String| TagRow { entity: entity.clone(), id: id.clone(), tag: tag.clone() };
-    tags.map(row).collect::<Vec<_>>().into_iter()
-}
-
-fn write_offset(id: &str) -> String {
-    encode(&json!([id]))
-}
-
-fn encode(value: &Value) -> String {
-    BASE64.encode(value.to_string())
-}
-
-fn read_offset(offset: &str) -> Result<String, DaoError> {
-    match decode(offset)?.get(0) {
-        Some(Value::String(id)) => Ok(id.clone()),
-        _ => Err(DaoError::InvalidOffset { offset: offset.to_owned(), reason: "bad offset string" }),
-    }
-}
-
-fn decode(offset: &str) -> Result<Value, DaoError> {
-    let invalid = |reason| DaoError::InvalidOffset { offset: offset.to_owned(), reason };
-    let bytes = BASE64.decode(offset).map_err(|_| invalid("bad base64 encoding"))?;
-    serde_json::from_slice(&bytes).map_err(|_| invalid("bad json encoding"))
 }

@@ -76,6 +76,18 @@ pub(crate) fn is_public_key(pem: &str) -> bool {
     })
 }
 
+/// Whether two PEM texts hold the halves of one key; none where it cannot be told, as with kinds that TLS does not use.
+pub(crate) fn is_pair(public: &str, private: &str) -> Option<bool> {
+    let derived = public_key_of(&private_key(private)?)?;
+    let (_, derived) = SubjectPublicKeyInfo::from_der(&derived).ok()?;
+    let public = first_pem(public)?;
+    let given = match public.label.as_str() {
+        "PUBLIC KEY" => SubjectPublicKeyInfo::from_der(&public.contents).ok()?.1.subject_public_key.data,
+        _ => public.contents.as_slice().into(),
+    };
+    Some(given == derived.subject_public_key.data)
+}
+
 fn first_pem(text: &str) -> Option<Pem> {
     Pem::iter_from_buffer(text.as_bytes()).next()?.ok()
 }

@@ -142,3 +142,21 @@ async fn endpoints_are_listed_sorted() {
     let at = |path: &str| paths.iter().position(|other| *other == path).unwrap();
     assert!(at("/key-auths") < at("/key-sets") && at("/key-sets") < at("/keys"));
 }
+
+#[tokio::test]
+async fn bodies_that_nobody_wants_are_read_all_the_same() {
+    let api = Api::new();
+    for (method, path) in [("PUT", "/services"), ("POST", "/nothing"), ("GET", "/services"), ("DELETE", "/services/x")]
+    {
+        let (left, chunks) = tokio::sync::mpsc::channel::<Result<&str, std::io::Error>>(1);
+        let body = futures_util::stream::unfold(chunks, |mut chunks| async { Some((chunks.recv().await?, chunks)) });
+        let call = api.send(method, path, Some("application/json"), Body::from_stream(body));
+        let write = async {
+            for _ in 0..3 {
+                left.send(Ok("{}")).await.expect("the rest of the body is still wanted");
+            }
+            drop(left);
+        };
+        tokio::join!(call, write);
+    }
+}

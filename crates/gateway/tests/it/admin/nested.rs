@@ -89,3 +89,17 @@ async fn credentials_are_found_by_their_name() {
         assert_eq!(api.delete("/key-auths/nope").await.status, 204);
     }
 }
+
+#[tokio::test]
+async fn a_password_is_changed_below_its_owner() {
+    let api = Api::new();
+    api.create("/consumers", json!({ "username": "bob" })).await;
+    let credential = json!({ "username": "b", "password": "p" });
+    let made = api.create("/consumers/bob/basic-auth", credential).await;
+    let new = json!({ "password": "q" });
+    let told = "schema violation (all or none of these fields must be set: 'password', 'consumer.id')";
+    assert_eq!(api.refused("PATCH", "/basic-auths/b", new.clone()).await, (400, json!(2), told.to_owned()));
+    let changed = api.call("PATCH", "/consumers/bob/basic-auth/b", new).await;
+    assert_eq!(changed.status, 200);
+    assert_ne!(changed.json()["password"], made["password"]);
+}

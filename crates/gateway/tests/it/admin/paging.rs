@@ -76,6 +76,7 @@ async fn tags_filter() {
             ("odd,even", &[]),
             ("odd/even", &["c1", "c2", "c3", "c4", "c5"]),
             ("even/", &["c2", "c4"]),
+            ("even,", &[]),
             ("none", &[]),
         ] {
             assert_eq!(api.column(&format!("/consumers?tags={tags}"), "username").await, names, "{tags}");
