@@ -6,7 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::{client, server};
+
+use crate::tls::TlsStream;
 
 use crate::socket::{poll_recv, poll_send};
 
@@ -15,10 +16,8 @@ use crate::socket::{poll_recv, poll_send};
 pub(crate) enum Io {
     /// Plain.
     Plain(TcpStream),
-    /// TLS towards a client.
-    ServerTls(Box<server::TlsStream<TcpStream>>),
-    /// TLS towards an upstream.
-    ClientTls(Box<client::TlsStream<TcpStream>>),
+    /// Under TLS, towards a client or an upstream.
+    Tls(Box<TlsStream>),
 }
 
 impl Io {
@@ -26,8 +25,7 @@ impl Io {
     fn socket(&self) -> &TcpStream {
         match self {
             Self::Plain(stream) => stream,
-            Self::ServerTls(stream) => stream.get_ref().0,
-            Self::ClientTls(stream) => stream.get_ref().0,
+            Self::Tls(stream) => stream.socket(),
         }
     }
 
@@ -36,9 +34,12 @@ impl Io {
         matches!(self, Self::Plain(_))
     }
 
-    /// Waits until the socket has something to say: data, the end or an error. Needs no buffer.
+    /// Waits until there is something to read: data, the end or an error. Needs no buffer.
     pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket().poll_read_ready(context)
+        match self {
+            Self::Plain(stream) => stream.poll_read_ready(context),
+            Self::Tls(stream) => stream.poll_readable(context),
+        }
     }
 
     /// Reads into `buffer`; 0 is the end.
@@ -55,7 +56,11 @@ impl Io {
     /// Asks the kernel only when something happened on the socket.
     pub(crate) fn is_quiet(&self) -> bool {
         let mut byte = [0];
-        matches!(self.socket().try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        let drained = match self {
+            Self::Plain(_) => true,
+            Self::Tls(stream) => stream.is_drained(),
+        };
+        drained && matches!(self.socket().try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 
@@ -63,8 +68,7 @@ impl AsyncRead for Io {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::ServerTls(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::ClientTls(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         }
     }
 }
@@ -73,8 +77,7 @@ impl AsyncWrite for Io {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => poll_send(stream, context, bytes),
-            Self::ServerTls(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::ClientTls(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
@@ -85,28 +88,25 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Self::ServerTls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Self::ClientTls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.is_plain()
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(_) => Poll::Ready(Ok(())),
-            Self::ServerTls(stream) => Pin::new(stream).poll_flush(context),
-            Self::ClientTls(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::ServerTls(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::ClientTls(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

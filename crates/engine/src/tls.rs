@@ -6,7 +6,10 @@
 
 mod certificates;
 pub mod client;
+mod handshake;
 mod pem;
+mod records;
+mod stream;
 
 use std::sync::{Arc, LazyLock};
 
@@ -15,6 +18,8 @@ use rustls::server::NoServerSessionStorage;
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
 pub use certificates::{Certificate, CertificateTable, Certificates, ServerIdentity};
+pub(crate) use handshake::{Accepted, accept, connect};
+pub(crate) use stream::TlsStream;
 
 /// What is wrong with certificates or keys. Messages name the part and never show key material.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -213,9 +213,8 @@ async fn open(endpoint: &Endpoint) -> io::Result<Io> {
     let Some(tls) = &endpoint.0.tls else {
         return Ok(Io::Plain(stream));
     };
-    let connector = tokio_rustls::TlsConnector::from(Arc::clone(&tls.config));
-    let stream = connector.connect(tls.name.clone(), stream).await?;
-    Ok(Io::ClientTls(Box::new(stream)))
+    let stream = crate::tls::connect(&tls.config, tls.name.clone(), stream).await?;
+    Ok(Io::Tls(Box::new(stream)))
 }
 
 /// Begins HTTP/2 and shares the connection with later requests of this worker.

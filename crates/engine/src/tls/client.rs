@@ -155,5 +155,7 @@ fn build(settings: &Settings) -> Result<ClientConfig, TlsError> {
         }
     };
     config.alpn_protocols = settings.alpn.protocols();
+    // Connections take their keys from rustls and seal their records themselves.
+    config.enable_secret_extraction = true;
     Ok(config)
 }

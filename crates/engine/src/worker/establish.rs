@@ -4,16 +4,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rustls::ProtocolVersion;
+use rustls::{CommonState, ProtocolVersion};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use super::ListenerSpec;
 use crate::io::Io;
 use crate::peer::{Peer, Proxied, TlsSession};
 use crate::proxy_protocol;
+use crate::tls::{self, Accepted};
 
 /// The first byte of every TLS connection: a handshake record.
 const HANDSHAKE: u8 = 0x16;
@@ -39,11 +38,11 @@ pub(super) async fn establish(mut socket: TcpStream, addr: SocketAddr, spec: &Li
     if socket.peek(&mut first).await? == 1 && first[0] != HANDSHAKE {
         return Ok(Established { io: Io::Plain(socket), peer, plain_on_tls: true });
     }
-    let stream = TlsAcceptor::from(Arc::clone(config)).accept(socket).await?;
-    let session = session(&stream);
+    let (Accepted { stream, server_name }, mut session) = tls::accept(config, socket, session).await?;
+    session.sni = server_name.map(|name| name.to_ascii_lowercase().into());
     peer.http2 = session.http2 && spec.http2;
     peer.tls = Some(Arc::new(session));
-    Ok(Established { io: Io::ServerTls(Box::new(stream)), peer, plain_on_tls: false })
+    Ok(Established { io: Io::Tls(Box::new(stream)), peer, plain_on_tls: false })
 }
 
 /// Reads the header and not a byte more.
@@ -69,10 +68,10 @@ async fn read_proxy_header(socket: &mut TcpStream) -> io::Result<Option<Proxied>
     }
 }
 
-fn session(stream: &TlsStream<TcpStream>) -> TlsSession {
-    let (_, connection) = stream.get_ref();
+/// What was agreed on; the name the client asked for is known elsewhere.
+fn session(connection: &CommonState) -> TlsSession {
     TlsSession {
-        sni: connection.server_name().map(|name| name.to_ascii_lowercase().into()),
+        sni: None,
         version: match connection.protocol_version() {
             Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
             Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
