@@ -8,6 +8,7 @@ mod scale;
 mod shapes;
 mod tools;
 mod traffic;
+pub(crate) mod upstream;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;

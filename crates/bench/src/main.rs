@@ -25,6 +25,12 @@ enum Cli {
     Gateway(gateway::GatewayArgs),
     /// Writes, and a lot of entities, in SQLite and in PostgreSQL.
     Store(store::StoreArgs),
+    /// The upstream of `gateway`.
+    #[command(hide = true)]
+    Upstream {
+        /// Its port.
+        port: u16,
+    },
     /// The server of `xds --toy`.
     #[command(hide = true)]
     Toy {
@@ -78,6 +84,7 @@ async fn main() -> Result<()> {
         // Nothing in it waits for more than one thing: plain threads measure more exactly.
         Cli::Gateway(args) => tokio::task::spawn_blocking(move || gateway::run(&args)).await?,
         Cli::Store(args) => store::run(args).await,
+        Cli::Upstream { port } => tokio::task::spawn_blocking(move || gateway::upstream::serve(port)).await?,
         Cli::Toy { discovery, control, services, instances } => {
             toy::serve(mesh::Shape { services, instances }, discovery, control).await
         }

@@ -17,22 +17,6 @@ use super::client::Client;
 /// How long a process may take until it serves; under valgrind that is a while.
 const START: Duration = Duration::from_secs(120);
 
-/// nginx as the upstream: 1 KiB from memory at any path but `/64k`.
-const UPSTREAM: &str = "\
-daemon off; master_process off; pid DIRECTORY/upstream.pid; error_log stderr crit;
-events { worker_connections 8192; }
-http {
-  access_log off; sendfile on; tcp_nopush on; open_file_cache max=16;
-  keepalive_requests 1000000000; keepalive_time 1d; keepalive_timeout 1d;
-  client_body_temp_path DIRECTORY/upstream-body;
-  server {
-    listen 127.0.0.1:PORT backlog=4096;
-    location / { return 200 SMALL; }
-    location = /64k { root DIRECTORY; }
-  }
-}
-";
-
 /// nginx as the proxy to compare with: what a careful administrator writes, nothing that it would not need.
 const PROXY: &str = "\
 daemon off; master_process off; pid DIRECTORY/proxy.pid; error_log stderr crit;
@@ -107,12 +91,12 @@ impl Place {
         let directory = TempDir::with_prefix("bench-")?;
         let identity =
             pki::tls::self_signed(Role::Server, KeyType::Ecdsa, &["localhost".to_owned()], base::SystemClock.now())?;
-        fs::write(directory.path().join("64k"), "x".repeat(64 * 1024))?;
         fs::write(directory.path().join("cert.pem"), &identity.cert_pem)?;
         fs::write(directory.path().join("key.pem"), identity.key_pem.expose())?;
         let port = free_port()?;
-        let config = UPSTREAM.replace("PORT", &port.to_string()).replace("SMALL", &"x".repeat(1024));
-        let mut process = Process::spawn("upstream", nginx(directory.path(), "upstream.conf", &config)?)?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["upstream", &port.to_string()]);
+        let mut process = Process::spawn("upstream", command)?;
         answers(port, "/", &mut process)?;
         Ok(Self { directory, upstream: port, processors, _upstream: process })
     }
