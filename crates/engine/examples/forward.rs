@@ -28,7 +28,7 @@ impl Service for Forward {
         }
     }
 
-    fn refuse(&self, refusal: Refusal, _peer: &Peer) -> Answer {
+    fn refuse(&self, refusal: Refusal, _read: &[u8], _peer: &Peer) -> Answer {
         Answer::empty(refusal.status())
     }
 }

@@ -11,9 +11,9 @@ pub trait Service: 'static {
     /// connection is closed (HTTP/1) or the stream is reset (HTTP/2).
     fn call(&self, exchange: &mut Exchange) -> impl Future<Output = ()>;
 
-    /// The answer to a request that cannot be handed to [`Self::call`]. Framing is added, and the connection is
-    /// closed after it.
-    fn refuse(&self, refusal: Refusal, peer: &Peer) -> Answer;
+    /// The answer to a request that cannot be handed to [`Self::call`]; `read` is what was read of it, down to the
+    /// last byte that came. Framing is added, and the connection is closed after it.
+    fn refuse(&self, refusal: Refusal, read: &[u8], peer: &Peer) -> Answer;
 }
 
 /// Why a request is refused before it is understood.

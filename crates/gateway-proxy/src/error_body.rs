@@ -17,6 +17,36 @@ pub(crate) fn format_of_protocol_error(headers: &Headers, fallback: ErrorFormat)
     stated.map_or(fallback, preferred)
 }
 
+/// The same for a request of which no more than this was understood, its first line and the fields whose lines are
+/// complete. One that is not valid is passed over.
+pub(crate) fn format_of_read(read: &[u8], fallback: ErrorFormat) -> ErrorFormat {
+    let end = memchr::memrchr(b'\n', read).unwrap_or(0);
+    let fields = read[..end].split(|byte| *byte == b'\n').skip(1).take_while(|line| !matches!(line, [] | [b'\r']));
+    let (mut accepted, mut own) = (None, None);
+    for field in fields.filter_map(|line| std::str::from_utf8(line).ok()) {
+        let Some((name, value)) = field.split_once(':') else { continue };
+        if name.eq_ignore_ascii_case("accept") {
+            accepted.get_or_insert(value.trim());
+        } else if name.eq_ignore_ascii_case("content-type") {
+            own.get_or_insert(value.trim());
+        }
+    }
+    accepted.or(own).map_or(fallback, preferred)
+}
+
+/// `Content-Type` of [`page`]s.
+pub(crate) const PAGE_TYPE: &str = "text/html; charset=UTF-8";
+
+/// A page as web servers show it.
+pub(crate) fn page(title: &str, words: &str) -> String {
+    let head = if words.is_empty() { title.to_owned() } else { format!("{} {words}", &title[..title.len().min(3)]) };
+    let words = if words.is_empty() { String::new() } else { format!("<center>{words}</center>\r\n") };
+    format!(
+        "<html>\r\n<head><title>{head}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n{words}\
+         </body>\r\n</html>\r\n"
+    )
+}
+
 /// The media type of `error_default_type` as a form.
 pub(crate) fn format_of_type(media_type: &str) -> Option<ErrorFormat> {
     Some(match media_type.trim() {
@@ -43,10 +73,9 @@ pub(crate) fn content_type(format: ErrorFormat) -> &'static str {
 /// The body of an error; gRPC has none.
 pub(crate) fn render(format: ErrorFormat, message: &str, request_id: &str) -> String {
     match format {
-        ErrorFormat::Json => {
-            let message = serde_json::Value::from(message);
-            format!("{{\n  \"message\":{message},\n  \"request_id\":\"{request_id}\"\n}}")
-        }
+        // As the reference does it, the message stands there as it is: one that is JSON already, or was escaped by who
+        // wrote it, is not escaped again.
+        ErrorFormat::Json => format!("{{\n  \"message\":\"{message}\",\n  \"request_id\":\"{request_id}\"\n}}"),
         ErrorFormat::Html => format!(
             "<!doctype html>\n<html>\n  <head>\n    <meta charset=\"utf-8\">\n    <title>Error</title>\n  </head>\n  \
              <body>\n    <h1>Error</h1>\n    <p>{}.</p>\n    <p>request_id: {request_id}</p>\n  </body>\n</html>\n",
@@ -148,8 +177,27 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_sent_is_escaped() {
+    fn what_a_browser_would_read_as_markup_is_escaped_and_json_is_left_alone() {
         assert!(render(ErrorFormat::Html, "<b>", "1").contains("&lt;b&gt;."));
-        assert_eq!(render(ErrorFormat::Json, "a\"b", "1"), "{\n  \"message\":\"a\\\"b\",\n  \"request_id\":\"1\"\n}");
+        let told = "{\n  \"message\":\"{\"a\":1}\",\n  \"request_id\":\"1\"\n}";
+        assert_eq!(render(ErrorFormat::Json, "{\"a\":1}", "1"), told);
+    }
+
+    #[test]
+    fn complete_fields_of_a_refused_head_tell_the_form() {
+        let form = |read: &[u8]| format_of_read(read, ErrorFormat::Plain);
+        assert_eq!(form(b"GET / HTTP/1.1\r\nAccept: text/html\r\nX: aaaa"), ErrorFormat::Html);
+        assert_eq!(form(b"GET / HTTP/1.1\r\nContent-Type: a/b\r\naccept:application/xml\r\n\r\n"), ErrorFormat::Xml);
+        assert_eq!(form(b"GET / HTTP/1.1\r\nContent-Type: text/html\r\nHost: a\r\n\r\n"), ErrorFormat::Html);
+        assert_eq!(form(b"GET / HTTP/1.1\r\n\r\nAccept: text/html\r\n"), ErrorFormat::Plain);
+        assert_eq!(form(b"GET / HTTP/1.1\r\nAccept: text/html"), ErrorFormat::Plain);
+        assert_eq!(form(b""), ErrorFormat::Plain);
+    }
+
+    #[test]
+    fn pages_name_the_status() {
+        assert!(page("505 HTTP Version Not Supported", "").contains("<title>505 HTTP Version Not Supported</title>"));
+        let both = page("400 Bad Request", "Plain");
+        assert!(both.contains("<title>400 Plain</title>") && both.contains("<center>Plain</center>"));
     }
 }

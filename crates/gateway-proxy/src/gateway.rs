@@ -14,7 +14,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use engine::exchange::Exchange;
 use engine::http1::DateCache;
-use engine::message::{Method, RequestHead, ResponseHead};
+use engine::message::{RequestHead, ResponseHead};
 use engine::peer::Peer;
 use engine::service::{self, Refusal, Service};
 use futures_util::future::LocalBoxFuture;
@@ -23,7 +23,6 @@ use gateway_model::typed::Protocol;
 use crate::access_log::AccessLog;
 use crate::config::{Config, ServiceRuntime};
 use crate::error_body;
-use crate::forwarding;
 use crate::pdk::{
     Answer, BodyError, Client, Context, Latencies, Outcome, RequestBody, RequestId, Source, Tls, Trust, Try,
 };
@@ -63,46 +62,42 @@ impl Gateway {
     }
 
     async fn handle(&self, config: &Config, exchange: &mut Exchange, context: &mut Context, trail: &mut Trail) {
+        if let Some(status) = checks::no_business(&context.request) {
+            context.error_format =
+                error_body::format_of_protocol_error(&context.request.headers, config.settings.error_default_type);
+            let collected = phases::collect_global(&config.global, context);
+            let answer = Answer::error(status, error_body::usual_message(status));
+            return Box::pin(self.answer(config, exchange, context, &collected, answer, Source::Error, trail)).await;
+        }
         let protocol = context.client.protocol;
         for instance in config.rewrite.iter().filter(|instance| instance.serves(protocol)) {
             instance.plugin.rewrite(context);
         }
         let refused = |answer, source| Reply::Own { answer, source };
         let mut collected = Collected::new();
-        let reply = if context.request.method == Method::Trace {
-            refused(Box::new(Answer::error(405, error_body::usual_message(405))), Source::Error)
-        } else if gateway_router::path::leaves_root(routing::path_of(context.request.path()))
-            || forwarding::has_doubled_field(&context.request.headers)
-        {
-            context.error_format =
-                error_body::format_of_protocol_error(&context.request.headers, config.settings.error_default_type);
-            refused(Box::new(Answer::error(400, error_body::usual_message(400))), Source::Error)
-        } else {
-            match routing::route(config, context) {
+        let reply = match routing::route(config, context) {
+            None => {
+                collected = phases::collect_global(&config.global, context);
+                refused(Box::new(Answer::error(404, "no Route matched with those values")), Source::Error)
+            }
+            Some(routed) => match checks::refusal(&routed, config, exchange, context).await {
+                Some(answer) => refused(Box::new(answer), Source::Error),
                 None => {
-                    collected = phases::collect_global(&config.global, context);
-                    refused(Box::new(Answer::error(404, "no Route matched with those values")), Source::Error)
-                }
-                Some(routed) => match checks::refusal(&routed, config, exchange, context).await {
-                    Some(answer) => refused(Box::new(answer), Source::Error),
-                    None => {
-                        let chain = config.chains[routed.route.chain].as_deref();
-                        let mut body = ClientBody(exchange);
-                        let answer = match chain {
-                            Some(chain) => phases::access(chain, context, &mut body, &mut collected).await,
-                            None => None,
-                        };
-                        match (answer, routed.service) {
-                            (Some(answer), _) => refused(answer, Source::Exit),
-                            (None, Some(service)) => Reply::Proxy { service, prefix: routed.prefix },
-                            (None, None) => refused(
-                                Box::new(Answer::error(503, "no Service found with those values")),
-                                Source::Error,
-                            ),
+                    let chain = config.chains[routed.route.chain].as_deref();
+                    let mut body = ClientBody(exchange);
+                    let answer = match chain {
+                        Some(chain) => phases::access(chain, context, &mut body, &mut collected).await,
+                        None => None,
+                    };
+                    match (answer, routed.service) {
+                        (Some(answer), _) => refused(answer, Source::Exit),
+                        (None, Some(service)) => Reply::Proxy { service, prefix: routed.prefix },
+                        (None, None) => {
+                            refused(Box::new(Answer::error(503, "no Service found with those values")), Source::Error)
                         }
                     }
-                },
-            }
+                }
+            },
         };
         match reply {
             Reply::Own { answer, source } => {
@@ -251,21 +246,13 @@ impl Service for Gateway {
         self.end(&mut context, exchange);
     }
 
-    fn refuse(&self, refusal: Refusal, _: &Peer) -> service::Answer {
+    fn refuse(&self, refusal: Refusal, read: &[u8], _: &Peer) -> service::Answer {
         let config = self.config.load();
         let id = self.next_id();
-        let (status, message) = match (refusal, refusal.status()) {
-            // What clients of the reference see instead of nginx's own 494 and 497.
-            (_, 431) => (400, error_body::usual_message(494)),
-            (Refusal::PlainOnTls, _) => (400, "The plain HTTP request was sent to HTTPS port".to_owned()),
-            (_, status) => (status, error_body::usual_message(status)),
-        };
-        let format = config.settings.error_default_type;
-        let mut head = ResponseHead::new(status);
-        head.headers.append("Content-Type", error_body::content_type(format));
+        let (mut head, body) = own::refusal(refusal, read, config.settings.error_default_type, id);
         own::sign_refusal(&mut head, &config, id);
         self.date(&config, &mut head);
-        service::Answer { head, body: error_body::render(format, &message, id.as_str()).into_bytes() }
+        service::Answer { head, body }
     }
 }
 

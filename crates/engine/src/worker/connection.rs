@@ -228,8 +228,8 @@ async fn refuse_plain<S: Service>(open: &Open, io: Io, peer: Peer, service: &S) 
 }
 
 async fn refuse<S: Service>(exchange: &mut Exchange, service: &S, refusal: Refusal) {
-    let answer = service.refuse(refusal, &exchange.peer);
     let channel = exchange.client.http1();
+    let answer = service.refuse(refusal, channel.input.data(), &exchange.peer);
     write_answer(&answer, channel.out());
     if exchange.flush().await.is_ok() {
         linger(exchange).await;

@@ -46,7 +46,7 @@ impl Service for Scripted {
         }
     }
 
-    fn refuse(&self, refusal: Refusal, _peer: &Peer) -> Answer {
+    fn refuse(&self, refusal: Refusal, _read: &[u8], _peer: &Peer) -> Answer {
         let mut answer = Answer::empty(refusal.status());
         answer.body = format!("{refusal:?}").into_bytes();
         answer

@@ -156,7 +156,7 @@ impl Service for Reporting {
         }
     }
 
-    fn refuse(&self, refusal: Refusal, _peer: &Peer) -> Answer {
+    fn refuse(&self, refusal: Refusal, _read: &[u8], _peer: &Peer) -> Answer {
         Answer::empty(refusal.status())
     }
 }

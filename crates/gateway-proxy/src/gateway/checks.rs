@@ -1,11 +1,28 @@
 //! What a route asks of the connection, after it matched.
 
 use engine::exchange::{BodyError, Exchange};
+use engine::message::{Method, RequestHead};
 
 use crate::config::{Config, RouteRuntime};
 use crate::error_body;
-use crate::gateway::routing::Routed;
+use crate::forwarding;
+use crate::gateway::routing::{self, Routed};
 use crate::pdk::{Answer, Context, ErrorFormat};
+
+/// The status of a request that no route can be asked about: what it wants is nothing a gateway does, or means one
+/// thing here and may mean another to the upstream.
+pub(super) fn no_business(request: &RequestHead) -> Option<u16> {
+    let path = request.path();
+    // Of these there is no resource: `*`, and what `CONNECT` names.
+    let nowhere = path == b"*" || request.method == Method::Connect && !path.starts_with(b"/");
+    if nowhere
+        || gateway_router::path::leaves_root(routing::path_of(path))
+        || forwarding::has_doubled_field(&request.headers)
+    {
+        return Some(400);
+    }
+    matches!(request.method, Method::Trace | Method::Connect).then_some(405)
+}
 
 /// The refusal of a request that the route's protocols or the node's limits exclude.
 pub(super) async fn refusal(
@@ -42,15 +59,15 @@ fn protocol(routed: &Routed<'_>, context: &mut Context) -> Option<Answer> {
         return Some(to_https(status, context));
     }
     let grpc = route.grpc?;
-    if !matches!(context.request.version, engine::message::Version::Http2) {
-        return Some(
-            Answer::message(426, "Please use HTTP2 protocol").with("Connection", "Upgrade").with("Upgrade", "HTTP/2"),
-        );
-    }
     let is_grpc =
         context.request.headers.get("content-type").is_some_and(|value| value.starts_with(b"application/grpc"));
     if !is_grpc {
-        return Some(Answer::message(415, "Non-gRPC request matched gRPC route"));
+        return Some(Answer::error(415, "Non-gRPC request matched gRPC route"));
+    }
+    if !matches!(context.request.version, engine::message::Version::Http2) {
+        return Some(
+            Answer::error(426, "Please use HTTP2 protocol").with("Connection", "Upgrade").with("Upgrade", "HTTP/2"),
+        );
     }
     context.error_format = ErrorFormat::Grpc;
     if grpc.tls_only && context.client.tls.is_none() {
@@ -63,7 +80,7 @@ fn protocol(routed: &Routed<'_>, context: &mut Context) -> Option<Answer> {
 
 fn to_https(status: u16, context: &Context) -> Answer {
     if status == 426 {
-        return Answer::message(426, "Please use HTTPS protocol")
+        return Answer::error(426, "Please use HTTPS protocol")
             .with("Connection", "Upgrade")
             .with("Upgrade", "TLS/1.2, HTTP/1.1");
     }

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use engine::headers::Headers;
+use engine::http1::BadRequest;
 use engine::message::ResponseHead;
+use engine::service::Refusal;
 use gateway_model::typed::Protocol;
 
 use crate::config::Config;
@@ -108,6 +110,41 @@ pub(super) fn tell_debug(headers: &mut Headers, context: &Context) {
             headers.set("Kong-Service-Name", &**name);
         }
     }
+}
+
+/// Head and body for a request that was not understood, of which so much was `read`.
+pub(super) fn refusal(refusal: Refusal, read: &[u8], fallback: ErrorFormat, id: RequestId) -> (ResponseHead, Vec<u8>) {
+    let status = refusal.status();
+    let page = |title: &str, words: &str| (error_body::PAGE_TYPE, error_body::page(title, words));
+    let (kind, body) = match (refusal, status) {
+        // These have the plain pages of a server, whatever the client reads.
+        (Refusal::PlainOnTls, _) => page("400 Bad Request", "The plain HTTP request was sent to HTTPS port"),
+        (_, 501) => page("501 Not Implemented", ""),
+        (_, 505) => page("505 HTTP Version Not Supported", ""),
+        (Refusal::Head(error), _) => {
+            let format = if is_of_first_line(error) { fallback } else { error_body::format_of_read(read, fallback) };
+            // A head too large has a status of its own only within.
+            let message = error_body::usual_message(if status == 431 { 494 } else { status });
+            (error_body::content_type(format), error_body::render(format, &message, id.as_str()))
+        }
+    };
+    let mut head = ResponseHead::new(if status == 431 { 400 } else { status });
+    head.headers.append("Content-Type", kind);
+    (head, body.into_bytes())
+}
+
+/// Whether it is the request line that is wrong: what comes after it is not looked at then.
+fn is_of_first_line(error: BadRequest) -> bool {
+    matches!(
+        error,
+        BadRequest::RequestLine
+            | BadRequest::Method
+            | BadRequest::Target
+            | BadRequest::Version
+            | BadRequest::UnsupportedVersion
+            | BadRequest::LineEnd
+            | BadRequest::LineTooLong
+    )
 }
 
 /// The same for a request that was not understood.
