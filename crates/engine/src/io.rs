@@ -7,9 +7,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::tls::TlsStream;
-
 use crate::socket::{poll_recv, poll_send};
+use crate::tls::TlsStream;
 
 /// A connection, plain or under TLS.
 #[derive(Debug)]

@@ -90,7 +90,7 @@ impl H1 {
 
     /// Reads more behind what was read; 0 is the end, or a buffer that is full.
     pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if std::mem::take(&mut self.quiet) && self.io.is_plain() {
+        if std::mem::take(&mut self.quiet) {
             ready!(self.io.poll_readable(context))?;
         }
         self.buffers.lend(&mut self.input);

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::records::{DATA_LIMIT, Opened, RECORD_LIMIT, Records};
+use crate::socket::{poll_recv, poll_send};
 
 /// How many records are written at a time: a body of 64 KiB and its head.
 const RECORDS_AT_ONCE: usize = 5;
@@ -108,9 +109,7 @@ impl TlsStream {
     ) -> Poll<io::Result<()>> {
         let held = self.begun.len();
         let most = room.remaining().max(RECORD_LIMIT).min(scratch.len() - held);
-        let mut buffer = ReadBuf::new(&mut scratch[held..held + most]);
-        ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer))?;
-        let count = buffer.filled().len();
+        let count = ready!(poll_recv(&self.socket, context, &mut scratch[held..held + most]))?;
         if count == 0 {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
@@ -189,7 +188,7 @@ impl TlsStream {
     fn send(&mut self, context: &mut Context<'_>, records: &[Vec<u8>]) -> io::Result<()> {
         let sent = match records {
             [] => return Ok(()),
-            [record] => Pin::new(&mut self.socket).poll_write(context, record),
+            [record] => poll_send(&self.socket, context, record),
             records => {
                 let slices: SmallVec<[IoSlice<'_>; RECORDS_AT_ONCE]> =
                     records.iter().map(|record| IoSlice::new(record)).collect();
@@ -219,7 +218,7 @@ impl TlsStream {
     /// Sends what waits for the socket.
     fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.out.is_empty() {
-            let count = ready!(Pin::new(&mut self.socket).poll_write(context, self.out.rest()))?;
+            let count = ready!(poll_send(&self.socket, context, self.out.rest()))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
