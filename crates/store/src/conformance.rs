@@ -104,6 +104,9 @@ macro_rules! conformance {
                 replace_cascades_to_other_collections,
                 replaced_records_may_swap_unique_keys,
                 replace_by_two_of_one_key_is_refused,
+                an_amendment_comes_to_the_same_as_all_content,
+                an_amendment_of_what_has_changed_is_refused,
+                an_amendment_leaves_nothing_without_what_it_names,
             ],
             listing: [
                 list_is_sorted,

@@ -26,7 +26,7 @@ pub use counter::Increment;
 pub use error::{SchemaMismatch, StoreError, TooLarge};
 pub use leadership::Leadership;
 pub use query::{Page, Query};
-pub use record::{Change, Committed, Content, Draft, Key, Op, Record, Revision};
+pub use record::{Amendment, Change, Committed, Content, Draft, Key, Op, Record, Revision};
 pub use watch::{Event, Watch};
 
 /// Where records live. All methods may be called at any time from any task.

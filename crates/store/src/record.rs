@@ -150,6 +150,8 @@ pub enum Op {
     Delete(Key, Option<u64>),
     /// See [`Content`].
     Replace(Content),
+    /// See [`Amendment`].
+    Amend(Amendment),
 }
 
 /// All that some collections hold from now on. It is applied as the difference to what is there: what is not among
@@ -161,6 +163,18 @@ pub struct Content {
     pub collections: Vec<Arc<str>>,
     /// Their records. No two have the same key; those of other collections are put.
     pub drafts: Vec<Draft>,
+}
+
+/// The difference between what is there and what shall be, for who knows what is there. As with [`Content`], all of it
+/// is checked at its end: what names each other may come in any order, and secondary keys may be swapped.
+#[derive(Clone, Debug)]
+pub struct Amendment {
+    /// Fails with [`StoreError::Conflict`](crate::StoreError::Conflict) if anything was committed after this revision.
+    pub since: Revision,
+    /// What is new or changed. No two have the same key.
+    pub drafts: Vec<Draft>,
+    /// What goes. It must be there, and all that has it as parent must be named as well.
+    pub gone: Vec<Key>,
 }
 
 /// What a transaction did, in order; cascades included, the dependent record before what it depends on.

@@ -156,6 +156,7 @@ fn kib(ops: &[Op]) -> u32 {
             Op::Create(new) | Op::Put(new, _) => draft(new),
             Op::Delete(..) => 256,
             Op::Replace(content) => content.drafts.iter().map(draft).sum(),
+            Op::Amend(amendment) => amendment.drafts.iter().map(draft).sum::<usize>() + amendment.gone.len() * 256,
         })
         .sum();
     u32::try_from(bytes / 1024).unwrap_or(QUEUE_KIB).min(QUEUE_KIB)

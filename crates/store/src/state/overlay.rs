@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::State;
 use super::index::Index;
 use crate::error::{StoreError, TooLarge};
-use crate::record::{Change, Committed, Content, Draft, Key, Op, Record, Revision};
+use crate::record::{Amendment, Change, Committed, Content, Draft, Key, Op, Record, Revision};
 
 /// The largest record in bytes. Above all a protection of the process; real documents have kilobytes.
 pub(crate) const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;
@@ -137,7 +137,35 @@ impl<'a> Overlay<'a> {
                 self.delete_unless_in_use(self.with_descendants(vec![key]))
             }
             Op::Replace(content) => self.replace(content),
+            Op::Amend(amendment) => self.amend(amendment),
         }
+    }
+
+    fn amend(&mut self, Amendment { since, drafts, gone }: Amendment) -> Result<(), StoreError> {
+        if self.revision != since || !self.running.changes.is_empty() {
+            let first = drafts.into_iter().map(|draft| draft.key).chain(gone).next();
+            return Err(StoreError::Conflict(first.unwrap_or_else(|| Key::new("", "", ""))));
+        }
+        let mut kept = HashSet::with_capacity_and_hasher(drafts.len(), RandomState::default());
+        for draft in &drafts {
+            check_size(draft)?;
+            if !kept.insert(draft.key.clone()) {
+                return Err(StoreError::Exists(draft.key.clone()));
+            }
+        }
+        let put = self.put_unchecked(drafts);
+        let going: HashSet<Key, RandomState> = gone.iter().cloned().collect();
+        let doomed = self.with_descendants(gone);
+        if let Some(key) = doomed.iter().find(|key| !going.contains(*key)) {
+            let gone =
+                self.current(key).and_then(|record| record.draft.parents.iter().find(|key| doomed.contains(key)));
+            return Err(StoreError::MissingReference(gone.unwrap_or(key).clone()));
+        }
+        if let Some(key) = going.iter().find(|key| kept.contains(*key) || self.current(key).is_none()) {
+            return Err(StoreError::NotFound(key.clone()));
+        }
+        self.delete_unless_in_use(doomed)?;
+        put.iter().try_for_each(|record| self.check_names(&record.draft))
     }
 
     fn replace(&mut self, Content { collections, drafts }: Content) -> Result<(), StoreError> {
@@ -155,20 +183,7 @@ impl<'a> Overlay<'a> {
             .cloned()
             .collect();
         // Puts first, since what names a record that goes may be among them.
-        let first = self.running.changes.len();
-        for draft in drafts {
-            let current = self.current(&draft.key).cloned();
-            if current.as_ref().is_none_or(|record| record.draft != draft) {
-                self.set_draft(draft, current.as_deref());
-            }
-        }
-        let put: Vec<Arc<Record>> = self.running.changes[first..]
-            .iter()
-            .filter_map(|change| match change {
-                Change::Put(record) => Some(record.clone()),
-                Change::Delete(_) => None,
-            })
-            .collect();
+        let put = self.put_unchecked(drafts);
         let doomed = self.with_descendants(gone);
         if let Some(key) = doomed.iter().find(|key| kept.contains(*key)) {
             let gone =
@@ -177,6 +192,22 @@ impl<'a> Overlay<'a> {
         }
         self.delete_unless_in_use(doomed)?;
         put.iter().try_for_each(|record| self.check_names(&record.draft))
+    }
+
+    /// Puts what is not there yet, and gives it back; what it names is to be checked when all is in place.
+    fn put_unchecked(&mut self, drafts: Vec<Draft>) -> Vec<Arc<Record>> {
+        let first = self.running.changes.len();
+        for draft in drafts {
+            let current = self.current(&draft.key).cloned();
+            if current.as_ref().is_none_or(|record| record.draft != draft) {
+                self.set_draft(draft, current.as_deref());
+            }
+        }
+        let put = self.running.changes[first..].iter().filter_map(|change| match change {
+            Change::Put(record) => Some(Arc::clone(record)),
+            Change::Delete(_) => None,
+        });
+        put.collect()
     }
 
     fn put(&mut self, draft: Draft, replaced: Option<&Record>) -> Result<(), StoreError> {
@@ -301,6 +332,7 @@ impl<'a> Overlay<'a> {
 fn steps(op: &Op) -> usize {
     match op {
         Op::Replace(content) => content.drafts.len(),
+        Op::Amend(amendment) => amendment.drafts.len() + amendment.gone.len(),
         Op::Create(_) | Op::Put(..) | Op::Delete(..) => 1,
     }
 }

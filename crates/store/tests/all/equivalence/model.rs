@@ -74,7 +74,7 @@ impl Model {
                 }
                 Ok(())
             }
-            Op::Replace(_) => unreachable!("the actions have none"),
+            Op::Replace(_) | Op::Amend(_) => unreachable!("the actions have none"),
         }
     }
 
