@@ -31,15 +31,10 @@ impl Definition for IpRestriction {
 
     fn compile(&self, config: &Value, _: &Environment) -> Result<Arc<dyn Plugin>, String> {
         let config = Config::deserialize(config).map_err(|error| error.to_string())?;
-        let status = config.status.unwrap_or(403.0);
-        if !(200.0..600.0).contains(&status) {
-            return Err(format!("status: {status} is no status code between 200 and 599"));
-        }
         Ok(Arc::new(Compiled {
             allow: networks("allow", config.allow.as_deref())?,
             deny: networks("deny", config.deny.as_deref())?,
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
-            status: status as u16,
+            status: crate::error_status(config.status.unwrap_or(403.0)),
             message: config.message,
         }))
     }
@@ -63,7 +58,8 @@ fn networks(field: &str, list: Option<&[String]>) -> Result<Vec<Network>, String
 struct Compiled {
     allow: Vec<Network>,
     deny: Vec<Network>,
-    status: u16,
+    /// `None` if what is configured cannot stand for an error.
+    status: Option<u16>,
     message: Option<String>,
 }
 
@@ -78,7 +74,7 @@ impl Plugin for Compiled {
             return Access::Continue;
         }
         let message = self.message.clone().unwrap_or_else(|| format!("IP address not allowed: {address}"));
-        Access::respond(Answer::error(self.status, message))
+        Access::Respond(crate::refusal(self.status, message))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gateway_model::registry::PluginSchema;
-use gateway_proxy::pdk::Definition;
+use gateway_proxy::pdk::{Answer, Definition};
 
 mod acl;
 mod arguments;
@@ -128,6 +128,20 @@ fn schemas_with(policies: &[&'static str]) -> Vec<PluginSchema> {
         session::schema(),
         standard_webhooks::schema(),
     ]
+}
+
+/// A configured number as the status of an error, which is from 400 to 599.
+fn error_status(number: f64) -> Option<u16> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the range checked first")]
+    (400.0..600.0).contains(&number).then_some(number as u16)
+}
+
+/// A refusal with a configured status; without one it is the gateway that is at fault.
+fn refusal(status: Option<u16>, message: impl Into<String>) -> Box<Answer> {
+    Box::new(match status {
+        Some(status) => Answer::error(status, message),
+        None => Answer::error(500, "An unexpected error occurred"),
+    })
 }
 
 /// Lower case hexadecimal digits.

@@ -40,6 +40,8 @@ const USER_FIELD: &str = "X-Authenticated-UserId";
 /// The longest body that is searched for parameters.
 const BODY_LIMIT: usize = 1 << 20;
 
+const INVALID_TOKEN: &str = "The access token is invalid or has expired";
+
 /// Registers the plugin.
 #[derive(Debug)]
 pub(crate) struct OAuth2;
@@ -74,7 +76,7 @@ impl Definition for OAuth2 {
             reuse_refresh_token: config.reuse_refresh_token,
             pkce: config.pkce.as_deref() != Some("none"),
             pkce_always: config.pkce.as_deref() == Some("strict"),
-            realm: config.realm.unwrap_or_else(|| "service".to_owned()),
+            scheme: auth::challenge("Bearer", config.realm.as_deref()),
         }))
     }
 
@@ -149,7 +151,8 @@ struct Compiled {
     reuse_refresh_token: bool,
     pkce: bool,
     pkce_always: bool,
-    realm: String,
+    /// The beginning of challenges: `Bearer`, with the realm if there is one.
+    scheme: Box<str>,
 }
 
 /// What is known of an application.
@@ -232,8 +235,7 @@ impl Compiled {
         }
         let shown = self.shown_token(context, body).ok_or_else(|| {
             let body = json!({ "error": "invalid_request", "error_description": "The access token is missing" });
-            let challenge = format!("Bearer realm=\"{}\"", self.realm);
-            Box::new(Answer::json(401, body).with("WWW-Authenticate", challenge))
+            Box::new(Answer::json(401, body).with("WWW-Authenticate", &*self.scheme))
         })?;
         let now = context.now_ms().div_euclid(1000);
         let token = self.ledger.token(&shown, now).or_else(|| {
@@ -298,12 +300,13 @@ impl Compiled {
     }
 
     fn invalid_token(&self) -> Box<Answer> {
-        self.refuse_token("The access token is invalid or has expired")
+        self.refuse_token(INVALID_TOKEN)
     }
 
+    /// What is wrong in detail is told in the body only.
     fn refuse_token(&self, description: &str) -> Box<Answer> {
         let body = json!({ "error": "invalid_token", "error_description": description });
-        let challenge = self.challenge("invalid_token", description);
+        let challenge = self.challenge("invalid_token", INVALID_TOKEN);
         Box::new(Answer::json(401, body).with("WWW-Authenticate", challenge))
     }
 
@@ -317,6 +320,6 @@ impl Compiled {
     }
 
     fn challenge(&self, error: &str, description: &str) -> String {
-        format!("Bearer realm=\"{}\" error=\"{error}\" error_description=\"{description}\"", self.realm)
+        format!("{} error=\"{error}\" error_description=\"{description}\"", self.scheme)
     }
 }

@@ -14,6 +14,7 @@ mod tests;
 use std::sync::Arc;
 
 use gateway_proxy::pdk::{Access, Answer, Context, Definition, Environment, Headers, Phases, Plugin, RequestBody};
+use gateway_router::path::normalize;
 use serde::Deserialize;
 use serde_json::Value;
 use smallvec::SmallVec;
@@ -53,7 +54,7 @@ impl Definition for RateLimiting {
             policy: config.policy(environment)?,
             fault_tolerant: config.fault_tolerant,
             hide_headers: config.hide_client_headers,
-            status: status(config.error_code)?,
+            status: crate::error_status(config.error_code.unwrap_or(429.0)),
             message: config.error_message.unwrap_or_default(),
         }))
     }
@@ -107,21 +108,11 @@ impl Config {
             Some("credential") => Ok(By::Credential),
             Some("ip") => Ok(By::Address),
             Some("service") => Ok(By::Service),
-            Some("header") => needed(&self.header_name, "header_name").map(By::Header),
+            Some("header") => needed(&self.header_name, "header_name").map(|name| By::Header(name.replace('_', "-"))),
             Some("path") => needed(&self.path, "path").map(By::Path),
             Some(other) => Err(format!("limit_by: {other} is unknown")),
         }
     }
-}
-
-/// A status code out of a number.
-fn status(code: Option<f64>) -> Result<u16, String> {
-    let code = code.unwrap_or(429.0);
-    if (200.0..600.0).contains(&code) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
-        return Ok(code as u16);
-    }
-    Err(format!("error_code: {code} is no status code between 200 and 599"))
 }
 
 #[derive(Debug)]
@@ -131,7 +122,8 @@ struct Compiled {
     policy: Policy,
     fault_tolerant: bool,
     hide_headers: bool,
-    status: u16,
+    /// `None` if what is configured cannot stand for an error.
+    status: Option<u16>,
     message: String,
 }
 
@@ -167,7 +159,7 @@ impl By {
             Self::Address => None,
             Self::Service => context.service.as_ref().map(|service| service.id.as_bytes()),
             Self::Header(name) => context.request.headers.get(name),
-            Self::Path(path) => (context.request.path() == path.as_bytes()).then_some(path.as_bytes()),
+            Self::Path(path) => (*normalize(context.request.path()) == *path.as_bytes()).then_some(path.as_bytes()),
         }
     }
 }
@@ -217,7 +209,7 @@ impl Compiled {
         if !self.hide_headers {
             self.tell(verdict, now, &mut context.response_headers);
         }
-        verdict.exceeded.then(|| Box::new(Answer::error(self.status, &*self.message)))
+        verdict.exceeded.then(|| crate::refusal(self.status, &*self.message))
     }
 
     /// Each limit in fields of its own, and the one that is nearest in the fields of the standard to be.

@@ -104,6 +104,7 @@ impl Compiled {
     fn is_triggered(&self, context: &Context) -> bool {
         self.trigger.as_ref().is_none_or(|name| {
             context.request.headers.contains(name)
+                || name.contains('_') && context.request.headers.contains(&name.replace('_', "-"))
                 || query::argument(query::of(&context.target.query), name) != Argument::Absent
         })
     }

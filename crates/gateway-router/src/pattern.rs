@@ -33,7 +33,8 @@ pub(crate) struct Pattern {
     regex: OnceLock<Option<Regex>>,
 }
 
-/// The groups of a match by number, from 1, and those with names by name.
+/// The groups of a match by number, from 1, and those with names by name. If there are any, the first is the whole
+/// match, number 0.
 pub(crate) type Groups = Vec<(Box<str>, Box<str>)>;
 
 impl Pattern {
@@ -70,7 +71,7 @@ impl Pattern {
         if let Some(program) = self.program.as_ref().filter(|_| self.regex.get().is_none()) {
             match program.search(text, &mut slots) {
                 Outcome::Match(start, end) => {
-                    self.note(groups, |group| {
+                    self.note(groups, &text[start..end], |group| {
                         let (start, end) = (slots[2 * group], slots[2 * group + 1]);
                         (end != usize::MAX).then(|| &text[start..end])
                     });
@@ -87,8 +88,9 @@ impl Pattern {
             return Some(found.len());
         }
         let found = regex.captures(text)?;
-        self.note(groups, |group| found.get(group + 1).map(|group| group.as_bytes()));
-        found.get(0).map(|whole| whole.len())
+        let whole = found.get(0)?.as_bytes();
+        self.note(groups, whole, |group| found.get(group + 1).map(|group| group.as_bytes()));
+        Some(whole.len())
     }
 
     pub(crate) fn is_match(&self, text: &[u8]) -> bool {
@@ -116,10 +118,13 @@ impl Pattern {
         self.regex.get_or_init(|| compile(&self.text).ok()).as_ref()
     }
 
-    fn note<'t>(&self, groups: &mut Groups, group: impl Fn(usize) -> Option<&'t [u8]>) {
+    fn note<'t>(&self, groups: &mut Groups, whole: &[u8], group: impl Fn(usize) -> Option<&'t [u8]>) {
         groups.clear();
         for (number, name) in self.names.iter().enumerate() {
             let Some(text) = group(number) else { continue };
+            if groups.is_empty() {
+                groups.push(("0".into(), String::from_utf8_lossy(whole).into()));
+            }
             let text = String::from_utf8_lossy(text);
             groups.push(((number + 1).to_string().into(), text.as_ref().into()));
             if let Some(name) = name {

@@ -46,6 +46,10 @@ fn addresses_are_let_in_by_list() {
 fn refusals_may_be_worded() {
     let config = json!({ "deny": ["127.0.0.1"], "status": 418, "message": "no way" });
     assert_eq!(verdict(config, "127.0.0.1"), Some((418, "no way".to_owned())));
+    let config = json!({ "deny": ["127.0.0.1"], "status": 200, "message": "fine" });
+    assert_eq!(verdict(config.clone(), "127.0.0.2"), None);
+    let fault = "An unexpected error occurred".to_owned();
+    assert_eq!(verdict(config, "127.0.0.1"), Some((500, fault)), "no refusal has this status");
 }
 
 #[test]

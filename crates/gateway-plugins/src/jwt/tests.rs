@@ -117,8 +117,11 @@ fn what_is_wrong_with_a_token_is_told() {
     assert_eq!(challenge.unwrap(), "Bearer realm=\"r\" error=\"invalid_token\"");
 
     let good = hs256(&json!({ "iss": "HS256" }));
-    for broken in ["a.b.c", "..", &format!("{good}.x"), good.rsplit_once('.').unwrap().0] {
+    for broken in ["a.b.c", "a.b.c.d", "..", good.rsplit_once('.').unwrap().0] {
         assert_eq!(complaint(broken).unwrap(), "Bad token; invalid JSON", "{broken}");
+    }
+    for broken in [format!("{good}.x"), format!("{good}+")] {
+        assert_eq!(complaint(&broken).unwrap(), "Bad token; invalid signature", "{broken}");
     }
     assert_eq!(complaint(&good[..good.len() - 4]).unwrap(), "Invalid signature");
     assert_eq!(complaint(&token(&json!({ "alg": "none" }), &json!({}))).unwrap(), "Bad token; invalid alg");
@@ -173,7 +176,9 @@ fn expiration_may_not_be_too_far() {
 #[test]
 fn secrets_may_be_base64() {
     let mut lab = lab();
-    for (key, secret) in [("coded", BASE64_STANDARD.encode("js")), ("uncoded", "!".to_owned())] {
+    // Of the two alphabets of base64 it is the one for URLs.
+    let secrets = [("coded", BASE64_STANDARD.encode("js")), ("uncoded", "!".to_owned()), ("other", "AAF/".to_owned())];
+    for (key, secret) in secrets {
         let document = json!({ "id": key, "key": key, "secret": secret, "algorithm": "HS256" });
         lab.credential(&Jwt, COLLECTION, "bob", document);
     }
@@ -183,8 +188,10 @@ fn secrets_may_be_base64() {
         lab.request("GET", "/").header("Authorization", &header).access(&*plugin)
     };
     assert!(ask("coded").is_none());
-    let Content::Json(body) = ask("uncoded").unwrap().content else { panic!("not JSON") };
-    assert_eq!(body, json!({ "message": "Invalid key/secret" }));
+    for wrong in ["uncoded", "other"] {
+        let Content::Json(body) = ask(wrong).unwrap().content else { panic!("not JSON") };
+        assert_eq!(body, json!({ "message": "Invalid key/secret" }));
+    }
 }
 
 #[test]

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::key::Algorithm;
 
-/// With or without padding.
+/// Without padding.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
     GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
         .with_decode_allow_trailing_bits(true),
 );
 
@@ -31,8 +31,11 @@ impl<'a> Token<'a> {
     /// Takes a token apart. The error says what is wrong.
     pub(crate) fn parse(text: &'a str) -> Result<Self, &'static str> {
         const INVALID: &str = "invalid JSON";
-        let (signed, signature) = text.rsplit_once('.').ok_or(INVALID)?;
-        let (header, claims) = signed.split_once('.').filter(|(_, claims)| !claims.contains('.')).ok_or(INVALID)?;
+        let mut parts = text.splitn(3, '.');
+        let (Some(header), Some(claims), Some(signature)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(INVALID);
+        };
+        let signed = &text[..header.len() + 1 + claims.len()];
         let json = |part| decode(part).and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()).ok_or(INVALID);
         let (header, claims) = (json(header)?, json(claims)?);
         let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::named).ok_or("invalid alg")?;
@@ -57,10 +60,7 @@ impl<'a> Token<'a> {
     }
 }
 
-/// Decodes base64url, and base64 too.
+/// Decodes base64url, up to its padding.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    if text.contains(['+', '/']) {
-        return BASE64URL.decode(text.replace('+', "-").replace('/', "_")).ok();
-    }
-    BASE64URL.decode(text).ok()
+    BASE64URL.decode(text.split('=').next().unwrap_or_default()).ok()
 }

@@ -26,8 +26,8 @@ struct Record<'a> {
     latencies: Latencies,
     tries: Tries<'a>,
     upstream_uri: Cow<'a, str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    upstream_status: Option<String>,
+    /// Empty if there was none.
+    upstream_status: String,
     source: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<Value>,
@@ -114,7 +114,7 @@ impl<'a> Record<'a> {
             },
             tries: Tries(outcome.tries),
             upstream_uri: String::from_utf8_lossy(&upstream).into_owned().into(),
-            upstream_status: outcome.upstream_status.map(|status| status.to_string()),
+            upstream_status: outcome.upstream_status.map_or_else(String::new, |status| status.to_string()),
             source: Source::as_str(context.source),
             route: context.route.as_deref().map(route),
             service: context.service.as_deref().map(service),

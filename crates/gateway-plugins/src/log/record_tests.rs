@@ -65,6 +65,7 @@ fn what_is_unknown_is_left_out() {
     let record = record(&exchange.context);
     assert!(["route", "service", "consumer", "authenticated_entity"].iter().all(|name| record.get(name).is_none()));
     assert_eq!(record["request"]["tls"]["version"], "TLSv1.3");
+    assert_eq!(record["upstream_status"], "200");
     assert_eq!(record["request"]["url"], "https://example.com:8000/");
 }
 

@@ -105,6 +105,10 @@ pub(super) fn count(series: &Arc<Series>, wanted: Wanted, context: &Context, out
     fn address<T>(value: Option<&Arc<T>>) -> usize {
         value.map_or(0, |value| Arc::as_ptr(value).addr())
     }
+    // What no route matched belongs to nothing that could be named.
+    if context.route.is_none() {
+        return;
+    }
     let consumer = context.consumer.as_ref().filter(|_| wanted.consumers);
     let key = Key {
         series: Arc::as_ptr(series).addr(),
@@ -151,7 +155,7 @@ impl Known {
         let counter = match known {
             Some((_, _, counter)) => counter.clone(),
             None => {
-                let source_name = if source == Source::Service { "service" } else { source.as_str() };
+                let source_name = if source == Source::Service { "service" } else { "kong" };
                 let labels = RequestLabels { of: self.labels.clone(), status, source: source_name };
                 let counter = take(&series.requests, labels, Arc::default);
                 self.statuses.push((status, source, counter.clone()));

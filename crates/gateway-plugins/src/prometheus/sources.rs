@@ -89,7 +89,7 @@ pub(super) fn write(node: &Node, state: &State, text: &mut Text) {
     ] {
         text.value(name, &[("node_id", &node.id), ("subsystem", "http"), ("state", kind)], count);
     }
-    text.metric("kong_nginx_requests_total", "gauge", "Total number of requests");
+    text.metric("kong_nginx_requests_total", "gauge", "Number of requests total");
     let labels = [("node_id", &*node.id), ("subsystem", "http")];
     text.value("kong_nginx_requests_total", &labels, sources.requests());
     if state.upstream_health.load(Ordering::Relaxed) {

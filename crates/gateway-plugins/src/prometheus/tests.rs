@@ -52,10 +52,10 @@ fn requests_are_counted() {
             "kong_http_requests_total{{{labels},code=\"200\",source=\"service\",workspace=\"default\",consumer=\"\"}} 2"
         ),
         format!(
-            "kong_http_requests_total{{{labels},code=\"401\",source=\"exit\",workspace=\"default\",consumer=\"\"}} 1"
+            "kong_http_requests_total{{{labels},code=\"401\",source=\"kong\",workspace=\"default\",consumer=\"\"}} 1"
         ),
         format!(
-            "kong_http_requests_total{{{labels},code=\"401\",source=\"exit\",workspace=\"default\",consumer=\"b\\\"ob\"}} 1"
+            "kong_http_requests_total{{{labels},code=\"401\",source=\"kong\",workspace=\"default\",consumer=\"b\\\"ob\"}} 1"
         ),
     ];
     assert_eq!(lines(&text, "kong_http_requests_total"), expected);
@@ -72,11 +72,13 @@ fn requests_are_counted() {
 fn latencies_are_histograms() {
     let lab = Lab::new();
     let plugin = lab.plugin(&Prometheus, json!({ "latency_metrics": true }));
-    let exchange = lab.request("GET", "/");
+    log(&*plugin, &lab.request("GET", "/"), 404);
+    assert!(!metrics(&lab.node).unwrap().contains("latency_ms"), "nobody's route");
+    let exchange = lab.request("GET", "/").routed();
     log(&*plugin, &exchange, 200);
     log(&*plugin, &exchange, 200);
     let text = metrics(&lab.node).unwrap();
-    let labels = "service=\"\",route=\"\",workspace=\"default\"";
+    let labels = "service=\"\",route=\"route\",workspace=\"default\"";
     let own = lines(&text, "kong_kong_latency_ms");
     assert_eq!(own[0], format!("kong_kong_latency_ms_bucket{{{labels},le=\"1\"}} 0"));
     assert_eq!(own[1], format!("kong_kong_latency_ms_bucket{{{labels},le=\"2\"}} 2"));

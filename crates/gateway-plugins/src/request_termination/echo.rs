@@ -11,7 +11,7 @@ use crate::{body, query};
 /// The echo of a request.
 pub(crate) fn echo(context: &Context, message: Option<&str>, body: &[u8]) -> Value {
     let request = &context.request;
-    json!({
+    let mut echo = json!({
         "message": message,
         "kong": { "node_id": context.node.id, "worker_pid": std::process::id(), "hostname": context.node.hostname },
         "request": {
@@ -28,7 +28,17 @@ pub(crate) fn echo(context: &Context, message: Option<&str>, body: &[u8]) -> Val
         },
         "matched_route": context.route.as_deref().map(route),
         "matched_service": context.service.as_deref().map(service),
-    })
+    });
+    leave_out_nulls(&mut echo);
+    leave_out_nulls(&mut echo["request"]);
+    echo
+}
+
+/// What there is nothing of is not mentioned.
+fn leave_out_nulls(value: &mut Value) {
+    if let Value::Object(fields) = value {
+        fields.retain(|_, value| !value.is_null());
+    }
 }
 
 /// Lower case names; a list where there are several values.
@@ -94,7 +104,8 @@ fn set<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
 
 fn captures(context: &Context) -> Value {
     let (mut named, mut unnamed) = (Map::new(), Vec::new());
-    for (name, text) in &context.captures {
+    // The whole match, number 0, has no place in a list that begins with 1.
+    for (name, text) in context.captures.iter().filter(|(name, _)| **name != *"0") {
         if name.bytes().all(|byte| byte.is_ascii_digit()) {
             unnamed.push(Value::from(&**text));
         } else {

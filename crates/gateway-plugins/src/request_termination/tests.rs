@@ -79,6 +79,17 @@ fn only_requests_with_the_trigger_are_answered() {
     assert!(answered(lab.request("GET", "/?x-term")));
     assert!(answered(lab.request("GET", "/").header("X-Term", "")));
     assert!(!answered(lab.request("GET", "/?term=1")));
+    let plugin = lab.plugin(&RequestTermination, json!({ "trigger": "x_term" }));
+    assert!(lab.request("GET", "/").header("X-Term", "1").access(&*plugin).is_some());
+}
+
+#[test]
+fn what_there_is_nothing_of_is_not_echoed() {
+    let lab = Lab::new();
+    let plugin = lab.plugin(&RequestTermination, json!({ "echo": true, "status_code": 202 }));
+    let Content::Json(body) = lab.request("GET", "/").access(&*plugin).unwrap().content else { panic!("not JSON") };
+    assert!(["message", "matched_route", "matched_service"].iter().all(|name| body.get(*name).is_none()), "{body}");
+    assert_eq!((body["request"].get("body"), &body["request"]["raw_body"]), (None, &json!("")));
 }
 
 #[test]
@@ -92,7 +103,7 @@ fn requests_are_echoed() {
         .header("X-B", "1")
         .header("x-b", "2")
         .body("application/json", r#"{"a": 1}"#);
-    request.context.captures = vec![("id".into(), "5".into()), ("1".into(), "5".into())];
+    request.context.captures = vec![("0".into(), "/a/5".into()), ("1".into(), "5".into()), ("id".into(), "5".into())];
     let answer = request.access(&*plugin).unwrap();
     let Content::Json(body) = answer.content else { panic!("not JSON") };
     assert_eq!((answer.status, &body["message"]), (503, &json!("Service unavailable")));

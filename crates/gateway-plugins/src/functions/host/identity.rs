@@ -16,11 +16,9 @@ pub(super) fn offer(host: &Host<'_>) -> mlua::Result<()> {
         frame.context.consumer.as_deref().map(|consumer| json::to_lua(lua, &consumer_document(consumer))).transpose()
     })?;
     host.add("credential", |lua, frame, ()| {
-        let document = frame
-            .context
-            .credential
-            .as_ref()
-            .map(|credential| json!({ "id": &*credential.id, "identifier": credential.identifier.as_deref() }));
+        let document = frame.context.credential.as_ref().map(|credential| {
+            compact(json!({ "id": &*credential.id, "identifier": credential.identifier.as_deref() }))
+        });
         document.map(|document| json::to_lua(lua, &document)).transpose()
     })?;
     host.add("load_consumer", |lua, frame, (name, by_name): (String, bool)| {

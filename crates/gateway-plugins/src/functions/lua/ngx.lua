@@ -17,7 +17,7 @@ for name, value in pairs({
 }) do ngx[name] = value end
 
 ngx.null = null
-ngx.config = { subsystem = "http", debug = false, nginx_version = 1027001, prefix = host.prefix }
+ngx.config = { subsystem = "http", debug = false, nginx_version = 1025003, prefix = host.prefix }
 ngx.get_phase = host.phase
 ngx.worker = { pid = host.pid, id = function() return 0 end, count = function() return 1 end }
 

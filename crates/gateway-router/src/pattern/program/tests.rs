@@ -3,18 +3,22 @@ use regex::bytes::Regex;
 
 use super::super::Pattern;
 
-/// What the compiled expression finds: the length of the match, and groups by number and name.
+/// What the compiled expression finds: the length of the match, and groups by number and name after the whole match.
 fn compiled(text: &str, subject: &[u8]) -> Option<(usize, Vec<(String, String)>)> {
     let regex = Regex::new(text).expect("an expression");
     let found = regex.captures(subject)?;
+    let whole = found.get(0).expect("the whole match").as_bytes();
     let mut groups = Vec::new();
     for (number, name) in regex.capture_names().enumerate().skip(1) {
         let Some(group) = found.get(number) else { continue };
         let group = String::from_utf8_lossy(group.as_bytes()).into_owned();
+        if groups.is_empty() {
+            groups.push(("0".to_owned(), String::from_utf8_lossy(whole).into_owned()));
+        }
         groups.push((number.to_string(), group.clone()));
         groups.extend(name.map(|name| (name.to_owned(), group)));
     }
-    Some((found.get(0).expect("the whole match").len(), groups))
+    Some((whole.len(), groups))
 }
 
 fn found(pattern: &Pattern, subject: &[u8]) -> Option<(usize, Vec<(String, String)>)> {
