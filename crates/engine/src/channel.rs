@@ -9,9 +9,11 @@ use crate::http1::BadBody;
 pub(crate) mod h1;
 pub(crate) mod h2;
 pub(crate) mod heads;
+mod wire;
 
 pub(crate) use h1::H1;
 pub(crate) use h2::H2;
+pub(crate) use wire::Wire;
 
 /// Why a body could not be read.
 #[derive(Debug, thiserror::Error)]

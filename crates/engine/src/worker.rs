@@ -539,8 +539,8 @@ impl Open {
 
     /// No request is on its way on a connection that hears of draining: it is closed after the idle timeout.
     pub(crate) fn rest(&self) {
+        self.idle();
         self.state.idle.set(false);
-        self.state.deadline.set(self.worker.tick_after(self.worker.idle_ticks));
     }
 
     /// A head has begun to arrive.

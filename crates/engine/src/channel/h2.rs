@@ -7,15 +7,19 @@ use std::task::{Context, Poll, ready};
 use ::h2::client::{ResponseFuture, SendRequest};
 use ::h2::server::SendResponse;
 use ::h2::{Reason, RecvStream, SendStream};
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 use http::HeaderMap;
 
-use super::{BodyError, heads};
+use super::BodyError;
+use super::heads::{self, Changing, Length};
 use crate::headers::{Headers, Names};
 use crate::message::ResponseHead;
 
-/// What waits to be sent is at most this much: the usual size of a frame.
+/// What waits to be sent is at most this much: the usual size of a frame. So much may wait in the framing as well.
 const STAGED: usize = 16 * 1024;
+
+/// Of every so many stream numbers, one has all its fields indexed: one of half as many requests, and the first.
+const INDEXED: u32 = 1024;
 
 /// A stream and the state of a message in each direction.
 pub(crate) struct H2 {
@@ -26,7 +30,10 @@ pub(crate) struct H2 {
     ended: bool,
     trailers: Option<Headers>,
     outgoing: Option<SendStream<Bytes>>,
-    out: BytesMut,
+    /// What is kept to be sent together.
+    out: Vec<u8>,
+    /// What is being sent, in front of `out`.
+    leaving: Bytes,
     end: End,
     /// Bytes of messages that came and went: names and values of fields, and bodies.
     pub(crate) received: u64,
@@ -72,7 +79,8 @@ impl H2 {
             ended: false,
             trailers: None,
             outgoing: None,
-            out: BytesMut::new(),
+            out: Vec::new(),
+            leaving: Bytes::new(),
             end: End::Open,
             received: 0,
             sent: 0,
@@ -109,7 +117,8 @@ impl H2 {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes a response's head; `end` if there is no body.
+    /// Takes a response's head; `end` if there is no body. Of the fields `without` only that of the length matters here:
+    /// the others are none in HTTP/2.
     pub(crate) fn begin_response(
         &mut self,
         head: &ResponseHead,
@@ -117,11 +126,17 @@ impl H2 {
         length: Option<u64>,
         end: bool,
     ) -> io::Result<()> {
-        let response = heads::write_response(head, without, length)?;
-        self.sent += heads::size(response.headers());
-        match std::mem::replace(&mut self.role, Role::Open) {
-            Role::Server(respond) => self.role = Role::Answering(respond, response),
-            _ => return Err(io::Error::other("a response has been sent already")),
+        let Role::Server(respond) = &self.role else {
+            return Err(io::Error::other("a response has been sent already"));
+        };
+        // Once in a while, as the client's table of fields forgets what came first.
+        let indexed = respond.stream_id().as_u32() % INDEXED == 1;
+        let changing = if indexed { Changing::Indexed } else { Changing::Literal };
+        let length = if without.contains(b"content-length") { Length::Known(length) } else { Length::AsListed };
+        let (response, size) = heads::write_response(head, length, changing)?;
+        self.sent += size;
+        if let Role::Server(respond) = std::mem::replace(&mut self.role, Role::Open) {
+            self.role = Role::Answering(respond, response);
         }
         if end {
             self.end = End::Pending(None);
@@ -195,7 +210,7 @@ impl H2 {
 
     pub(super) fn end(&mut self, trailers: Option<&Headers>) {
         if matches!(self.end, End::Open) {
-            self.end = End::Pending(trailers.map(|trailers| heads::write_fields(trailers, &Names::NONE)));
+            self.end = End::Pending(trailers.map(|trailers| heads::write_trailers(trailers)));
         }
     }
 
@@ -206,21 +221,20 @@ impl H2 {
         let Some(outgoing) = &mut self.outgoing else {
             return Poll::Ready(Ok(()));
         };
-        while !self.out.is_empty() {
-            outgoing.reserve_capacity(self.out.len());
-            if outgoing.capacity() == 0 {
-                match ready!(outgoing.poll_capacity(context)) {
-                    Some(capacity) => drop(capacity.map_err(error)?),
-                    None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        loop {
+            if self.leaving.is_empty() {
+                if self.out.is_empty() {
+                    break;
                 }
+                self.leaving = std::mem::take(&mut self.out).into();
             }
-            let count = outgoing.capacity().min(self.out.len());
-            if count == 0 {
-                continue;
-            }
-            let data = self.out.split_to(count).freeze();
+            let all = self.leaving.len();
+            // The end of a message waits in the framing for the other end to take it, as it would in a socket: little
+            // enough, and nothing is left to be done here.
+            let count = if matches!(self.end, End::Open) { ready!(poll_window(outgoing, all, context))? } else { all };
+            let data = self.leaving.split_to(count);
             self.sent += count as u64;
-            let last = self.out.is_empty() && matches!(self.end, End::Pending(None));
+            let last = count == all && self.out.is_empty() && matches!(self.end, End::Pending(None));
             outgoing.send_data(data, last).map_err(error)?;
             if last {
                 self.end = End::Sent;
@@ -255,6 +269,18 @@ impl H2 {
         };
         reset.map(drop)
     }
+}
+
+/// How much of `length` bytes may be sent now: not nothing.
+fn poll_window(outgoing: &mut SendStream<Bytes>, length: usize, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    outgoing.reserve_capacity(length);
+    while outgoing.capacity() == 0 {
+        match ready!(outgoing.poll_capacity(context)) {
+            Some(capacity) => drop(capacity.map_err(error)?),
+            None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+    Poll::Ready(Ok(outgoing.capacity().min(length)))
 }
 
 fn error(error: ::h2::Error) -> io::Error {

@@ -2,41 +2,74 @@
 
 use std::io;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::HeaderMap;
 use http::uri::{Authority, PathAndQuery, Scheme};
 
-use crate::headers::{Headers, Names};
+use crate::headers::Headers;
 use crate::message::{Method, RequestHead, ResponseHead, Version};
 
+use seen::Kind;
+
+mod seen;
+
+/// Where the length of a body comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    /// From the list of fields, if it is there.
+    AsListed,
+    /// From here.
+    Known(Option<u64>),
+}
+
+/// What becomes of fields whose value is another one each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Changing {
+    /// They are put into the other end's table of fields like all others: their names are then known there.
+    Indexed,
+    /// They are sent as they are, and the table is kept for what comes again.
+    Literal,
+}
+
 /// Reads a request's head; `false` if it lacks what every request must have.
-pub(crate) fn read_request<T>(request: &http::Request<T>, head: &mut RequestHead) -> bool {
-    head.method = Method::from_token(request.method().as_str());
+pub(crate) fn read_request(request: &http::request::Parts, head: &mut RequestHead) -> bool {
+    head.method = Method::from_token(request.method.as_str());
     head.version = Version::Http2;
     head.target.clear();
     head.headers.clear();
-    let uri = request.uri();
+    let uri = &request.uri;
     let Some(path) = uri.path_and_query() else {
         return false;
     };
     head.target.extend_from_slice(path.as_str().as_bytes());
-    let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
-    let host = request.headers().get(http::header::HOST).map(HeaderValue::as_bytes);
-    let Some(host) = authority.or(host) else {
-        return false;
+    let host = match uri.authority() {
+        Some(authority) => authority.as_str().as_bytes(),
+        None => match request.headers.get(http::header::HOST) {
+            Some(host) => host.as_bytes(),
+            None => return false,
+        },
     };
     head.headers.append_bytes(b"host", host);
-    for (name, value) in request.headers() {
-        if name != http::header::HOST && name != http::header::COOKIE {
+    let mut cookie = None;
+    let mut cookies = Vec::new();
+    for (name, value) in &request.headers {
+        if name == http::header::COOKIE {
+            // One field for each cookie in HTTP/2, one for all in HTTP/1 (RFC 9113, 8.2.3).
+            match cookie {
+                None => cookie = Some(value.as_bytes()),
+                Some(first) => {
+                    if cookies.is_empty() {
+                        cookies.extend_from_slice(first);
+                    }
+                    cookies.extend_from_slice(b"; ");
+                    cookies.extend_from_slice(value.as_bytes());
+                }
+            }
+        } else if name != http::header::HOST {
             head.headers.append_bytes(name.as_str().as_bytes(), value.as_bytes());
         }
     }
-    // One field for each cookie in HTTP/2, one for all in HTTP/1 (RFC 9113, 8.2.3).
-    let cookies = request.headers().get_all(http::header::COOKIE);
-    if let (Some(cookie), None) = (cookies.iter().next(), cookies.iter().nth(1)) {
-        head.headers.append_bytes(b"cookie", cookie.as_bytes());
-    } else if cookies.iter().next().is_some() {
-        let cookies: Vec<&[u8]> = cookies.iter().map(HeaderValue::as_bytes).collect();
-        head.headers.append_bytes(b"cookie", &cookies.join(b"; ".as_slice()));
+    if let Some(cookie) = cookie {
+        head.headers.append_bytes(b"cookie", if cookies.is_empty() { cookie } else { &cookies });
     }
     true
 }
@@ -75,68 +108,89 @@ pub(crate) fn write_request(head: &RequestHead, tls: bool, length: Option<u64>) 
         .path_and_query(path)
         .build()
         .map_err(|_| invalid("target"))?;
-    let method = http::Method::from_bytes(head.method.as_str().as_bytes()).map_err(|_| invalid("method"))?;
     let mut request = http::Request::new(());
-    *request.method_mut() = method;
+    *request.method_mut() = method(&head.method).ok_or_else(|| invalid("method"))?;
     *request.uri_mut() = uri;
     *request.version_mut() = http::Version::HTTP_2;
-    const HOST: Names = Names::new(&["Host"]);
-    *request.headers_mut() = write_fields(&head.headers, &HOST);
-    put_length(request.headers_mut(), length);
+    let fields = head.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(b"host"));
+    *request.headers_mut() = write_fields(fields, Length::Known(length), Changing::Literal).0;
     Ok(request)
 }
 
-/// A response's head for HTTP/2 without the fields `without`; `length` of the body, if known.
+fn method(method: &Method) -> Option<http::Method> {
+    Some(match method {
+        Method::Get => http::Method::GET,
+        Method::Head => http::Method::HEAD,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        other => http::Method::from_bytes(other.as_str().as_bytes()).ok()?,
+    })
+}
+
+/// A response's head for HTTP/2, and what its fields count for.
 pub(super) fn write_response(
     head: &ResponseHead,
-    without: &Names,
-    length: Option<u64>,
-) -> io::Result<http::Response<()>> {
+    length: Length,
+    changing: Changing,
+) -> io::Result<(http::Response<()>, u64)> {
     let mut response = http::Response::new(());
     *response.status_mut() =
         http::StatusCode::from_u16(head.status).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     *response.version_mut() = http::Version::HTTP_2;
-    *response.headers_mut() = write_fields(&head.headers, without);
-    if length.is_some() {
-        put_length(response.headers_mut(), length);
-    }
-    Ok(response)
+    let (fields, size) = write_fields(head.headers.iter(), length, changing);
+    *response.headers_mut() = fields;
+    Ok((response, size))
 }
 
-fn put_length(fields: &mut HeaderMap, length: Option<u64>) {
-    match length {
-        Some(length) => drop(fields.insert(http::header::CONTENT_LENGTH, HeaderValue::from(length))),
-        None => drop(fields.remove(http::header::CONTENT_LENGTH)),
-    }
+/// Trailers for HTTP/2.
+pub(super) fn write_trailers(trailers: &Headers) -> HeaderMap {
+    write_fields(trailers.iter(), Length::AsListed, Changing::Literal).0
 }
 
-/// Fields without those that HTTP/2 does not have, and these.
-pub(super) fn write_fields(headers: &Headers, without: &Names) -> HeaderMap {
-    let mut fields = HeaderMap::with_capacity(headers.len() + 1);
-    for (name, value) in headers.iter() {
-        if is_of_connection(name, value) || without.contains(name) {
-            continue;
+/// Fields without those that HTTP/2 does not have, and what they count for.
+fn write_fields<'a>(
+    headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    length: Length,
+    changing: Changing,
+) -> (HeaderMap, u64) {
+    let mut fields = HeaderMap::with_capacity(headers.size_hint().1.unwrap_or_default() + 1);
+    let mut size = 0;
+    seen::with(|seen| {
+        for (name, value) in headers {
+            // What is not valid here was not valid where it came from.
+            let Some(field) = seen.field(name) else {
+                continue;
+            };
+            match field.kind {
+                Kind::OfConnection => continue,
+                Kind::Te if !value.eq_ignore_ascii_case(b"trailers") => continue,
+                Kind::Length if length != Length::AsListed => continue,
+                Kind::Usual | Kind::Changing | Kind::Length | Kind::Te => {}
+            }
+            let Some(mut value) = field.value(value) else {
+                continue;
+            };
+            value.set_sensitive(field.kind == Kind::Changing && changing == Changing::Literal);
+            size += counted(name.len(), value.len());
+            fields.append(&field.name, value);
         }
-        // What is not valid here was not valid where it came from.
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
-            fields.append(name, value);
+        if let Length::Known(Some(length)) = length
+            && let Some(field) = seen.field(b"content-length")
+            && let Some(value) = field.value(itoa::Buffer::new().format(length).as_bytes())
+        {
+            size += counted(field.name.as_str().len(), value.len());
+            fields.append(&field.name, value);
         }
-    }
-    fields
-}
-
-fn is_of_connection(name: &[u8], value: &[u8]) -> bool {
-    match name.len() {
-        2 => name.eq_ignore_ascii_case(b"te") && !value.eq_ignore_ascii_case(b"trailers"),
-        7 => name.eq_ignore_ascii_case(b"upgrade"),
-        10 => name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"keep-alive"),
-        16 => name.eq_ignore_ascii_case(b"proxy-connection"),
-        17 => name.eq_ignore_ascii_case(b"transfer-encoding"),
-        _ => false,
-    }
+    });
+    (fields, size)
 }
 
 /// What these fields count for.
 pub(super) fn size(fields: &HeaderMap) -> u64 {
-    fields.iter().map(|(name, value)| (name.as_str().len() + value.len() + 4) as u64).sum()
+    fields.iter().map(|(name, value)| counted(name.as_str().len(), value.len())).sum()
+}
+
+/// What a field counts for: as much as its line in HTTP/1.
+fn counted(name: usize, value: usize) -> u64 {
+    (name + value + 4) as u64
 }
