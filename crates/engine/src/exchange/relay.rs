@@ -17,6 +17,13 @@ pub trait BodyFilter {
     fn filter(&mut self, data: &[u8], last: bool, out: &mut Vec<u8>);
 }
 
+/// Lets no body through.
+struct Nothing;
+
+impl BodyFilter for Nothing {
+    fn filter(&mut self, _: &[u8], _: bool, _: &mut Vec<u8>) {}
+}
+
 impl Exchange {
     /// Sends the response down, its body as it comes, and puts the connection back. What is left of a request body
     /// still goes up meanwhile. With a filter the body has no length in advance.
@@ -40,6 +47,10 @@ impl Exchange {
         self.worker.heads.give_response(responded.head);
 
         let moved = match filter {
+            // The request went up with another method, whose answer has a body.
+            None if self.head_only && framing != Framing::None => {
+                self.relay_filtered(&mut connection, &mut Nothing, timeouts).await
+            }
             None => self.relay_as_is(&mut connection, timeouts).await,
             Some(filter) => self.relay_filtered(&mut connection, filter, timeouts).await,
         };

@@ -89,6 +89,19 @@ async fn responses_without_body_keep_what_they_say() {
 }
 
 #[tokio::test]
+async fn a_body_nobody_asked_for_is_read_and_dropped() {
+    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody").await;
+    let proxy = Proxy::start(upstream.addr).await;
+    let mut client = proxy.connect().await;
+    for _ in 0..3 {
+        client.send("HEAD /posted HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let response = client.response_to_head().await;
+        assert_eq!((response.status(), response.field("content-length")), (200, Some("4")));
+    }
+    assert_eq!(proxy.workers.counters().connects, 1);
+}
+
+#[tokio::test]
 async fn interim_responses_are_left_out() {
     let upstream = Upstream::answering(
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",

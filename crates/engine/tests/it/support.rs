@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engine::exchange::{BodyError, BodyFilter, Exchange};
 use engine::forward::{ForwardError, Timeouts, Upload};
-use engine::message::ResponseHead;
+use engine::message::{Method, ResponseHead};
 use engine::peer::Peer;
 use engine::service::{Answer, Refusal, Service};
 use engine::upstream::{Endpoint, TlsClient};
@@ -106,6 +106,9 @@ impl Scripted {
         let mut request = exchange.request.clone();
         if let Some(behind) = request.target.strip_prefix(b"/via") {
             request.target = behind.to_vec();
+        }
+        if request.path() == b"/posted" {
+            request.method = Method::Post;
         }
         if !exchange.wants_upgrade() {
             request.headers.remove("upgrade");
