@@ -52,6 +52,8 @@ pub struct Exchange {
     pub(crate) response: Response,
     /// What was read of the body by [`Self::buffer_body`].
     buffered: Vec<u8>,
+    /// Fields of the response behind those of its head.
+    lines: Vec<u8>,
     /// How much of [`Client::data`] was handed out by [`Self::read_body`].
     handed_out: usize,
     /// Whether body was read that is kept nowhere.
@@ -88,6 +90,7 @@ impl Exchange {
             keep_alive: true,
             response: Response::Pending,
             buffered: Vec::new(),
+            lines: Vec::new(),
             handed_out: 0,
             consumed: false,
             timer: worker.timers.take(),
@@ -103,6 +106,7 @@ impl Exchange {
         self.version = self.request.version;
         self.response = Response::Pending;
         self.buffered.clear();
+        self.lines.clear();
         self.handed_out = 0;
         self.consumed = false;
     }
@@ -149,6 +153,15 @@ impl Exchange {
     /// Closes the client's connection after this response.
     pub fn close_after(&mut self) {
         self.keep_alive = false;
+    }
+
+    /// Where more fields of the response can be put as the lines they are in HTTP/1, behind those of the head that
+    /// starts it: saves to list what nobody looks at. `None` where there are no lines.
+    pub fn lines(&mut self) -> Option<&mut Vec<u8>> {
+        match self.client {
+            Channel::H1(_) => Some(&mut self.lines),
+            Channel::H2(_) => None,
+        }
     }
 
     /// The next piece of the body; `None` is its end.

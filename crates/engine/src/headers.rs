@@ -99,7 +99,7 @@ impl Names {
     }
 
     fn may_contain(&self, kind: Kind) -> bool {
-        self.kinds & kind.bit() != 0
+        self.kinds >> kind.0 & 1 != 0
     }
 
     fn compare(&self, kind: Kind, name: &[u8]) -> bool {
@@ -200,21 +200,28 @@ impl Headers {
         if self.fields.capacity() == 0 {
             self.begin();
         }
-        // Stored as the line it will be on the wire, so that writing it is one copy.
+        let field = self.store(kind, name, value);
+        self.push_field(field);
+    }
+
+    /// Puts a field into the buffer as the line it will be on the wire, so that writing it is one copy.
+    fn store(&mut self, kind: Kind, name: &[u8], value: &[u8]) -> Field {
         let start = self.bytes.len();
         self.bytes.reserve(name.len() + value.len() + 4);
         self.bytes.extend_from_slice(name);
+        self.finish_line(start, kind, value)
+    }
+
+    /// Adds what follows the name in the line that begins at `start`.
+    #[inline]
+    fn finish_line(&mut self, start: usize, kind: Kind, value: &[u8]) -> Field {
+        let name = (self.bytes.len() - start) as u32;
         self.bytes.extend_from_slice(b": ");
         self.bytes.extend_from_slice(value);
         self.bytes.extend_from_slice(b"\r\n");
         let end = u32::try_from(self.bytes.len()).expect("heads are limited far below 4 GiB");
-        let (start, name, value) = (start as u32, name.len() as u32, value.len() as u32);
-        self.push_field(Field {
-            name: Span { start, len: name },
-            value: Span { start: end - 2 - value, len: value },
-            kind,
-            line: true,
-        });
+        let (start, value) = (start as u32, value.len() as u32);
+        Field { name: Span { start, len: name }, value: Span { start: end - 2 - value, len: value }, kind, line: true }
     }
 
     /// Takes memory for a few fields, so that it need not grow with each of them.
@@ -260,29 +267,30 @@ impl Headers {
 
     /// The same without the fields with one of these names.
     pub fn write_without(&self, names: &Names, out: &mut Vec<u8>) {
-        // Neighbours in the buffer that are lines already are copied together.
-        let mut run = 0..0;
+        // Neighbours in the buffer that are lines already are copied together: `start..end` waits for that.
+        let (mut start, mut end) = (0, 0);
         for field in &self.fields {
-            let start = field.name.start as usize;
-            if names.may_contain(field.kind) && names.compare(field.kind, field.name.of(&self.bytes)) {
+            let at = field.name.start as usize;
+            let left_out = names.may_contain(field.kind) && names.compare(field.kind, field.name.of(&self.bytes));
+            if at == end && field.line && !left_out {
+                end = field.value.end() + 2;
                 continue;
             }
-            if field.line && start == run.end {
-                run.end = field.value.end() + 2;
+            out.extend_from_slice(&self.bytes[start..end]);
+            (start, end) = (0, 0);
+            if left_out {
                 continue;
             }
-            out.extend_from_slice(&self.bytes[run]);
             if field.line {
-                run = start..field.value.end() + 2;
+                (start, end) = (at, field.value.end() + 2);
             } else {
-                run = 0..0;
                 out.extend_from_slice(field.name.of(&self.bytes));
                 out.extend_from_slice(b": ");
                 out.extend_from_slice(field.value.of(&self.bytes));
                 out.extend_from_slice(b"\r\n");
             }
         }
-        out.extend_from_slice(&self.bytes[run]);
+        out.extend_from_slice(&self.bytes[start..end]);
     }
 
     /// How many bytes of memory the list holds on to.
@@ -327,9 +335,11 @@ impl Headers {
 
     /// Makes `value` the only one of `name`, the first of which is at `first`.
     fn set_at(&mut self, first: usize, name: &[u8], value: &[u8]) {
-        let value = self.store(value);
-        let field = &mut self.fields[first];
-        (field.value, field.line) = (value, false);
+        // A line of its own, with the name as it was written.
+        let Field { name: Span { start, len }, kind, .. } = self.fields[first];
+        let moved = self.bytes.len();
+        self.bytes.extend_from_within(start as usize..(start + len) as usize);
+        self.fields[first] = self.finish_line(moved, kind, value);
         self.remove_behind(first, name);
     }
 
@@ -424,12 +434,6 @@ impl Headers {
 
     fn find(&self, kind: Kind, name: &[u8]) -> Option<usize> {
         self.fields.iter().position(|field| field.kind == kind && is_same(field.name.of(&self.bytes), name))
-    }
-
-    fn store(&mut self, text: &[u8]) -> Span {
-        let start = u32::try_from(self.bytes.len()).expect("heads are limited far below 4 GiB");
-        self.bytes.extend_from_slice(text);
-        Span { start, len: u32::try_from(text.len()).expect("heads are limited far below 4 GiB") }
     }
 }
 

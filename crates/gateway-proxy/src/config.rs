@@ -188,7 +188,7 @@ impl ServiceRuntime {
     pub(crate) fn fixed_endpoint(&self, target: &Target) -> Result<Option<Endpoint>, String> {
         let unchanged = target.port == self.document.port
             && target.tls == self.tls
-            && (Arc::ptr_eq(&target.host, &self.document.host) || target.host == self.document.host);
+            && target.host.as_ref().is_none_or(|host| *host == self.document.host);
         match &self.fixed {
             Some(fixed) if unchanged => fixed.clone().map(Some),
             _ => Ok(None),

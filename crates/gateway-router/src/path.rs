@@ -61,7 +61,7 @@ pub fn normalize(path: &[u8]) -> Cow<'_, [u8]> {
 
 /// Whether `..` leads above the root: no such path exists.
 pub fn leaves_root(path: &[u8]) -> bool {
-    if memchr::memchr2(b'.', b'%', path).is_none() {
+    if path.starts_with(b"/") && is_normal(path) {
         return false;
     }
     let mut depth = 0_i64;
@@ -78,10 +78,12 @@ pub fn leaves_root(path: &[u8]) -> bool {
     false
 }
 
+/// Whether [`normalize`] leaves a path as it is.
+///
 /// Without leaving early, so that many bytes are looked at with one instruction.
 fn is_normal(path: &[u8]) -> bool {
-    let is_odd = |pair: &[u8]| (pair[0] == b'/') & ((pair[1] == b'/') | (pair[1] == b'.'));
-    memchr::memchr(b'%', path).is_none() && !path.windows(2).fold(false, |odd, pair| odd | is_odd(pair))
+    let is_odd = |pair: &[u8]| ((pair[0] == b'/') & ((pair[1] == b'/') | (pair[1] == b'.'))) | (pair[1] == b'%');
+    path.first() != Some(&b'%') && !path.windows(2).fold(false, |odd, pair| odd | is_odd(pair))
 }
 
 fn decode(path: &[u8]) -> Vec<u8> {

@@ -41,6 +41,7 @@ impl Exchange {
                 let out = channel.out();
                 out.reserve(1024);
                 http1::write_response_without(head, own, out);
+                out.extend_from_slice(&self.lines);
                 match framing {
                     _ if bodiless || keep_length => {}
                     Framing::Length(length) => http1::write_length(length, out),

@@ -12,7 +12,7 @@ use crate::http1::{self, Framing, Limits};
 use crate::message::{Method, ResponseHead};
 use crate::upstream::Connection;
 
-/// A response's head, and when what was known of it.
+/// A response's head, and when it was there.
 #[derive(Debug)]
 pub struct Responded {
     /// The head.
@@ -21,8 +21,6 @@ pub struct Responded {
     pub(super) framing: Framing,
     /// Whether the connection now speaks another protocol: answer with [`Exchange::tunnel`].
     pub tunnel: bool,
-    /// When the request began to be sent.
-    pub sent: Instant,
     /// When the head had arrived.
     pub received: Instant,
 }
@@ -51,7 +49,6 @@ impl Exchange {
         upload: Upload<'_>,
         timeouts: &Timeouts,
     ) -> Result<Responded, ForwardError> {
-        let sent = Instant::now();
         let buffered = std::mem::take(&mut self.buffered);
         let (mut body, framing) = self.uploading(upload, &buffered);
         let mut head = self.worker.heads.take_response();
@@ -73,7 +70,7 @@ impl Exchange {
         self.buffered = buffered;
         self.timer.stop();
         match result {
-            Ok((framing, tunnel)) => Ok(Responded { head, framing, tunnel, sent, received: Instant::now() }),
+            Ok((framing, tunnel)) => Ok(Responded { head, framing, tunnel, received: Instant::now() }),
             Err(mut error) => {
                 error.body_consumed = self.consumed;
                 // On a connection of its own or a kept one alike, what was written may have been read.

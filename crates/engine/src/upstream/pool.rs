@@ -69,7 +69,12 @@ impl Pools {
         }
         self.count.set(self.count.get() + 1);
         let key = connection.endpoint.0.key;
-        self.idle.borrow_mut().entry(key).or_default().push(Idle { connection, since: self.now.get() });
+        let idle = Idle { connection, since: self.now.get() };
+        let mut pools = self.idle.borrow_mut();
+        match pools.get_mut(&key) {
+            Some(pool) => pool.push(idle),
+            None => drop(pools.insert(key, vec![idle])),
+        }
     }
 
     /// The connection of HTTP/2 for `key`.

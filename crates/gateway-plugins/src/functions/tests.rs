@@ -168,7 +168,7 @@ fn code_changes_what_goes_upstream() {
     let target = &request.context.target;
     assert_eq!(request.context.request.method.as_str(), "DELETE");
     assert_eq!((&target.path[..], request.query()), (&b"/new%20path/%41"[..], "?a=x%20y&a&e=&f&z=1"));
-    assert_eq!((&*target.host, target.port, target.host_header.as_deref()), ("10.0.0.1", 8080, Some(&b"h.x"[..])));
+    assert_eq!((target.host.as_deref(), target.port, target.host_header.as_deref()), (Some("10.0.0.1"), 8080, Some(&b"h.x"[..])));
     assert_eq!(request.context.request.headers.get_all("x-l").collect::<Vec<_>>(), [b"b", b"a"]);
     assert_eq!((request.upstream("X-One"), request.response("X-R")), (None, Some("1")));
     assert_eq!(request.context.replaced_body.as_deref(), Some(&b"a=x%20y&b=1&b=2"[..]));

@@ -97,17 +97,17 @@ pub(super) fn name_charset(headers: &mut Headers) {
 }
 
 /// Tells which route and service a request met.
-pub(super) fn tell_debug(headers: &mut Headers, context: &Context) {
+pub(super) fn tell_debug(context: &Context, say: &mut impl FnMut(&str, &[u8])) {
     if let Some(route) = &context.route {
-        headers.set("Kong-Route-Id", &*route.id);
+        say("Kong-Route-Id", route.id.as_bytes());
         if let Some(name) = &route.name {
-            headers.set("Kong-Route-Name", &**name);
+            say("Kong-Route-Name", name.as_bytes());
         }
     }
     if let Some(service) = &context.service {
-        headers.set("Kong-Service-Id", &*service.id);
+        say("Kong-Service-Id", service.id.as_bytes());
         if let Some(name) = &service.name {
-            headers.set("Kong-Service-Name", &**name);
+            say("Kong-Service-Name", name.as_bytes());
         }
     }
 }
@@ -158,7 +158,7 @@ pub(super) fn sign_refusal(head: &mut ResponseHead, config: &Config, id: Request
 fn sign_always(head: &mut ResponseHead, config: &Config, id: RequestId) {
     let added = config.settings.headers;
     if added.server_tokens {
-        head.headers.set("Server", format!("kong/{}", config.node.version));
+        head.headers.set("Server", config.node.server());
     }
     if added.request_id {
         head.headers.set("X-Kong-Request-Id", id.as_bytes());

@@ -8,7 +8,9 @@ use std::time::Instant;
 use engine::balance::{Picked, Tried};
 use engine::exchange::{BodyError, BodyFilter, Exchange};
 use engine::forward::{ForwardError, Kind, Stage, Timeouts, Upload};
+use engine::headers::{Headers, Names};
 use engine::health::Outcome as Attempt;
+use engine::http1::write_field;
 use engine::message::{Method, RequestHead, ResponseHead};
 use engine::upstream::Endpoint;
 
@@ -38,7 +40,7 @@ impl Gateway {
         prefix: Option<&[u8]>,
         trail: &mut Trail,
     ) {
-        let upstream = config.upstream_named(&context.target.host);
+        let upstream = config.upstream_named(host_of(context, service));
         let hash = upstream
             .and_then(|upstream| upstream.hashing.as_ref())
             .map(|hashing| hashing.hash(context, || uuid::Uuid::new_v4().to_string()));
@@ -66,8 +68,8 @@ impl Gateway {
 
         let mut tried = Tried::default();
         let mut tries = 0;
-        let (connection, responded, picked) = loop {
-            let chosen_at = Instant::now();
+        let (connection, responded, picked, sent) = loop {
+            let sent = Instant::now();
             let peer = match choose(config, context, service, upstream, hash, &mut tried) {
                 Ok(Some(peer)) => Ok(peer),
                 Ok(None) => resolve(config, context, service).await,
@@ -81,7 +83,7 @@ impl Gateway {
                 }
             };
             tries += 1;
-            let chosen = logged.then(|| (context.now_ms(), chosen_at.elapsed()));
+            let chosen = logged.then(|| (context.now_ms(), sent.elapsed()));
             let tell = |trail: &mut Trail, failed, keepalive| {
                 if let Some((start_ms, choosing)) = chosen {
                     let (address, balancer_latency_ns) = (peer.endpoint.addr(), choosing.as_nanos() as u64);
@@ -109,7 +111,7 @@ impl Gateway {
                     match exchange.send(&mut connection, &request, upload, &timeouts).await {
                         Ok(responded) => {
                             tell(trail, None, reused);
-                            break (connection, responded, peer.picked);
+                            break (connection, responded, peer.picked, sent);
                         }
                         Err(error) => error,
                     }
@@ -133,18 +135,18 @@ impl Gateway {
             tracing::debug!(%error, address = %peer.endpoint.addr(), "Upstream failed");
             let status = status_of(&error);
             let answer = Answer::error(status, error_body::usual_message(status));
-            trail.sent = Some(chosen_at);
+            trail.sent = Some(sent);
             let answered = self.answer(config, exchange, context, collected, answer, Source::Error, trail);
             return Box::pin(answered).await;
         };
 
-        trail.sent = Some(responded.sent);
+        trail.sent = Some(sent);
         trail.answered = Some(responded.received);
         trail.upstream_status = Some(responded.head.status);
         context.source = Source::Service;
         if let Some(picked) = picked {
             picked.report(Attempt::Status(responded.head.status));
-            picked.done(responded.received - responded.sent, responded.received);
+            picked.done(responded.received - sent, responded.received);
         }
         let mut responded = responded;
         forwarding::strip_response(&mut responded.head.headers, responded.tunnel);
@@ -161,8 +163,20 @@ impl Gateway {
                 responded.head.headers.append("Via", hops);
             }
         }
-        sign_proxied(&mut responded.head, config, context, trail);
         self.date(config, &mut responded.head);
+        own::name_charset(&mut responded.head.headers);
+        match exchange.lines() {
+            // Nobody looks at them any more.
+            Some(lines) if !logged && !responded.head.headers.may_have(&SIGNED) => {
+                let mut write = |name: &str, value: &[u8]| write_field(name, value, lines);
+                sign_proxied(&responded.head, config, context, trail, &mut write);
+            }
+            _ => {
+                let mut said = Headers::new();
+                sign_proxied(&responded.head, config, context, trail, &mut |name, value| said.append(name, value));
+                responded.head.headers.replace(&said);
+            }
+        }
         let seen = logged.then(|| responded.head.clone());
 
         let relayed = if responded.tunnel {
@@ -232,7 +246,7 @@ fn choose(
 }
 
 async fn resolve(config: &Config, context: &Context, service: &ServiceRuntime) -> Result<Peer, Answer> {
-    let (host, port) = (&*context.target.host, context.target.port);
+    let (host, port) = (host_of(context, service), context.target.port);
     let resolved = match config.names.cached(host, port) {
         Some(resolved) => resolved,
         None => Box::pin(config.names.lookup(host, port)).await,
@@ -246,6 +260,11 @@ async fn resolve(config: &Config, context: &Context, service: &ServiceRuntime) -
     })?;
     let tls = service.tls_towards(&service.authority, None, &config.tls).map_err(|reason| refused(&reason))?;
     Ok(Peer { endpoint: Endpoint::new(address, tls, service.grpc), picked: None })
+}
+
+/// Host name, IP address or the name of an upstream that the request goes to.
+fn host_of<'a>(context: &'a Context, service: &'a ServiceRuntime) -> &'a str {
+    context.target.host.as_deref().unwrap_or(&service.document.host)
 }
 
 /// `Host` as the upstream sees it.
@@ -305,32 +324,54 @@ fn refused(reason: &str) -> Answer {
     Answer::error(502, error_body::usual_message(502))
 }
 
-fn sign_proxied(head: &mut ResponseHead, config: &Config, context: &Context, trail: &Trail) {
+/// Fields that [`sign_proxied`] may give another value.
+const SIGNED: Names = Names::new(&[
+    "Via",
+    "X-Kong-Upstream-Latency",
+    "X-Kong-Proxy-Latency",
+    "X-Kong-Upstream-Status",
+    "X-Kong-Request-Id",
+    "Kong-Route-Id",
+    "Kong-Route-Name",
+    "Kong-Service-Id",
+    "Kong-Service-Name",
+]);
+
+/// Says what every answer of an upstream has from the gateway: fields that replace those of the same names.
+#[inline(always)]
+fn sign_proxied(
+    head: &ResponseHead,
+    config: &Config,
+    context: &Context,
+    trail: &Trail,
+    say: &mut impl FnMut(&str, &[u8]),
+) {
     let added = config.settings.headers;
-    let headers = &mut head.headers;
     let mut digits = itoa::Buffer::new();
     if added.server_tokens {
-        forwarding::add_via(headers, config.node.hop(head.version));
-        if !headers.contains("Server") {
-            headers.append_parts("Server", &[b"kong/", config.node.version.as_bytes()]);
+        match forwarding::list(&head.headers, "Via") {
+            earlier if earlier.is_empty() => say("Via", config.node.hop(head.version).as_bytes()),
+            earlier => say("Via", &[&earlier[..], b", ", config.node.hop(head.version).as_bytes()].concat()),
+        }
+        if !head.headers.contains("Server") {
+            say("Server", config.node.server().as_bytes());
         }
     }
     if added.latency_tokens
         && let (Some(sent), Some(answered)) = (trail.sent, trail.answered)
     {
         let milliseconds = |from: Instant, to: Instant| to.saturating_duration_since(from).as_millis() as u64;
-        headers.set("X-Kong-Upstream-Latency", digits.format(milliseconds(sent, answered)));
-        headers.set("X-Kong-Proxy-Latency", digits.format(milliseconds(trail.started, sent)));
+        say("X-Kong-Upstream-Latency", digits.format(milliseconds(sent, answered)).as_bytes());
+        say("X-Kong-Proxy-Latency", digits.format(milliseconds(trail.started, sent)).as_bytes());
     }
-    own::name_charset(headers);
     if added.upstream_status {
-        headers.set("X-Kong-Upstream-Status", digits.format(head.status));
+        say("X-Kong-Upstream-Status", digits.format(head.status).as_bytes());
     }
     if added.request_id {
-        headers.set("X-Kong-Request-Id", context.id.as_bytes());
+        say("X-Kong-Request-Id", context.id.as_bytes());
     }
     if config.settings.allow_debug_header && context.request.headers.get("kong-debug") == Some(b"1") {
-        own::tell_debug(headers, context);
+        own::tell_debug(context, say);
     }
 }
 

@@ -53,7 +53,6 @@ pub(super) fn route<'a>(config: &'a Config, context: &mut Context) -> Option<Rou
         target.query.clear();
         target.query.extend_from_slice(query);
         target.tls = service.tls;
-        target.host = Arc::clone(&service.document.host);
         target.port = service.document.port;
         context.service = Some(Arc::clone(&service.document));
     }

@@ -242,12 +242,12 @@ pub enum Trust {
 }
 
 /// Where a request goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
     /// Over TLS.
     pub tls: bool,
-    /// Host name, IP address or the name of an upstream.
-    pub host: Arc<str>,
+    /// Host name, IP address or the name of an upstream; `None` for what the service says.
+    pub host: Option<Arc<str>>,
     /// Port.
     pub port: u16,
     /// The path, escaped as it is sent.
@@ -256,23 +256,6 @@ pub struct Target {
     pub query: Vec<u8>,
     /// The `Host` to send; `None` to send what the route and the service say.
     pub host_header: Option<Box<[u8]>>,
-}
-
-impl Default for Target {
-    fn default() -> Self {
-        thread_local! {
-            // Every request begins with it.
-            static NOWHERE: Arc<str> = "".into();
-        }
-        Self {
-            tls: false,
-            host: NOWHERE.with(Arc::clone),
-            port: 0,
-            path: Vec::new(),
-            query: Vec::new(),
-            host_header: None,
-        }
-    }
 }
 
 /// Form of error bodies.

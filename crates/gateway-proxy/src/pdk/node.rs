@@ -60,6 +60,11 @@ impl Node {
         }]
     }
 
+    /// What to say in `Server`: `kong/3.9.3`.
+    pub(crate) fn server(&self) -> &str {
+        self.hops[1].split_at("1.1 ".len()).1
+    }
+
     /// The node's only value of this type, made when first asked for. It outlives changes of configuration:
     /// counters, caches and metrics belong here. For [`Definition::compile`](super::Definition::compile), not
     /// for requests.

@@ -66,9 +66,9 @@ fn set(frame: &mut Frame, name: &str, value: &[u8], port: Option<u16>) {
             }
         }
         "scheme" => context.target.tls = value == b"https",
-        "target_host" => context.target.host = Arc::from(&*text()),
+        "target_host" => context.target.host = Some(Arc::from(&*text())),
         "target" => {
-            context.target.host = Arc::from(&*text());
+            context.target.host = Some(Arc::from(&*text()));
             context.target.port = port.unwrap_or(context.target.port);
             context.target.host_header.get_or_insert_with(|| value.into());
         }
