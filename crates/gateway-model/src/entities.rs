@@ -13,6 +13,8 @@ mod vault;
 pub use route::RouterFlavor;
 pub use upstream::canonical_target;
 
+use std::sync::LazyLock;
+
 use crate::entity::EntitySchema;
 use crate::schema::Schema;
 
@@ -46,4 +48,10 @@ pub(crate) fn core(
 /// What a vault that reads environment variables is configured with.
 pub(crate) fn env_vault() -> crate::registry::VaultSchema {
     vault::env()
+}
+
+/// The kind called `name` that references can lead to, as far as it is there without plugins.
+pub(crate) fn referred(name: &str) -> Option<&'static EntitySchema> {
+    static KINDS: LazyLock<Vec<EntitySchema>> = LazyLock::new(|| core(RouterFlavor::default(), Vec::new(), Vec::new()));
+    KINDS.iter().find(|kind| kind.name() == name)
 }

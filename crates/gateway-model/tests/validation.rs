@@ -212,6 +212,13 @@ fn insert(registry: &Registry, entity: &str, document: Value) -> Fields {
     entity.insert(fields(document), &mut Steady::default()).expect("the document is valid")
 }
 
+/// What is said about a document, nothing if it is right.
+fn complaint(entity: &str, document: Value) -> String {
+    let registry = registry();
+    let entity = registry.entity(entity).expect("the kind exists");
+    entity.insert(fields(document), &mut Steady::default()).err().map_or_else(String::new, |error| error.message())
+}
+
 fn update(registry: &Registry, entity: &str, current: &Fields, changes: Value) -> Result<Value, String> {
     let entity = registry.entity(entity).expect("the kind exists");
     match entity.update(current, fields(changes), &mut Steady::default()) {
@@ -427,4 +434,59 @@ fn checks_from_outside_are_run_too() {
     let registry = registry().with_check("routes", EntityCheck::custom(["paths"], |_| Err("not today".into())));
     let verdict = verdict(&registry, "routes", json!({"paths": ["/"]}));
     assert_eq!(verdict.map(|(message, _)| message), Some("schema violation (not today)".to_owned()));
+}
+
+#[test]
+fn what_stands_in_place_of_a_reference_is_looked_at() {
+    let route = |service: Value| {
+        let document = fields(json!({"paths": ["/"], "service": service}));
+        let registry = registry();
+        let routes = registry.entity("routes").expect("a core kind");
+        routes.insert(document, &mut Steady::default()).map_err(|error| error.body()["fields"]["service"].clone())
+    };
+    for (service, told) in [
+        (
+            json!({"protocol": "foo", "foo": 1}),
+            json!({
+                "foo": "unknown field",
+                "protocol": "expected one of: grpc, grpcs, http, https, tcp, tls, tls_passthrough, udp",
+            }),
+        ),
+        (json!({"host": "h"}), json!({"id": "missing primary key"})),
+        (json!({}), json!({"id": "missing primary key"})),
+        (json!("s"), json!({"id": "missing primary key"})),
+    ] {
+        assert_eq!(route(service), Err(told));
+    }
+}
+
+#[test]
+fn grpc_and_grpcs_need_something_to_match_by() {
+    let route = |protocols: Value| complaint("routes", json!({"protocols": protocols}));
+    let told = |protocol: &str, names: &str| {
+        format!("schema violation (must set one of {names} when 'protocols' is '{protocol}')")
+    };
+    assert_eq!(route(json!(["grpc"])), told("grpc", "'hosts', 'headers', 'paths'"));
+    assert_eq!(route(json!(["grpcs"])), told("grpcs", "'hosts', 'headers', 'paths', 'snis'"));
+    assert_eq!(route(json!(["grpc", "grpcs"])), told("grpcs", "'hosts', 'headers', 'paths', 'snis'"));
+}
+
+#[test]
+fn cookies_have_the_names_browsers_take() {
+    let upstream = |cookie: &str| complaint("upstreams", json!({"name": "u", "hash_on_cookie": cookie}));
+    assert_eq!(upstream("a.b!~"), "");
+    for wrong in ["a b", "a<", "a;", "a\u{7}"] {
+        assert!(upstream(wrong).contains("hash_on_cookie: contains one or more invalid characters."), "{wrong}");
+    }
+}
+
+#[test]
+fn names_of_certificates_are_checked_with_them() {
+    let registry = registry();
+    let certificates = registry.entity("certificates").expect("a core kind");
+    let check = |snis: Value| certificates.validate(fields(json!({"snis": snis})), &mut Steady::default());
+    let complaint = |snis: Value| check(snis).unwrap_err().body()["fields"]["snis"].clone();
+    assert_eq!(complaint(json!(["a.test"])), Value::Null);
+    assert_eq!(complaint(json!(["120.0.9.32"])), json!(["must not be an IP"]));
+    assert_eq!(complaint(json!("a.test")), "expected an array");
 }

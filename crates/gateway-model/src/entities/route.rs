@@ -172,10 +172,12 @@ fn special(flavor: RouterFlavor, protocol: &str) -> Schema {
             &["hosts", "headers", "paths"],
             "must set one of %s when 'protocols' is 'grpc'",
         ))
-        .check(need(
-            Match::not_one_of(["grpc"]),
-            &["hosts", "headers", "paths", "snis"],
-            "must set one of %s when 'protocols' is 'grpcs'",
+        .check(EntityCheck::custom(
+            ["protocols"],
+            match by_expression {
+                None => checks::check_grpcs,
+                Some(_) => checks::check_grpcs_or_expression,
+            },
         )),
         _ => {
             let without = Schema::record([

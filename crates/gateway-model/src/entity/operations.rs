@@ -173,8 +173,32 @@ impl EntitySchema {
     ///
     /// # Errors
     /// [`DaoError::SchemaViolation`], [`DaoError::InvalidOptions`] of a wrong `ttl`.
-    pub fn validate(&self, given: Fields, source: &mut dyn Source) -> Result<(), DaoError> {
-        self.write(given, false, source).map(drop)
+    pub fn validate(&self, mut given: Fields, source: &mut dyn Source) -> Result<(), DaoError> {
+        let mut wrong = Fields::new();
+        for field in &self.form_fields {
+            let Some(value) = given.shift_remove(field.name()) else { continue };
+            if let Err(err) = validate::field(field, None, &value) {
+                wrong.insert(field.name().to_owned(), err);
+            }
+        }
+        match self.write(given, false, source) {
+            Ok(_) if wrong.is_empty() => Ok(()),
+            Ok(_) => Err(DaoError::SchemaViolation(wrong)),
+            Err(DaoError::SchemaViolation(others)) => {
+                wrong.extend(others);
+                Err(DaoError::SchemaViolation(wrong))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Checks what there is of a document, without asking for the rest of it.
+    pub(crate) fn check_some(&self, document: &Fields) -> Result<(), Fields> {
+        let kind = self.variants.as_ref().map(|variants| variants.key);
+        if let Some(kind) = kind.filter(|kind| document.get(*kind).is_none_or(Value::is_null)) {
+            return Err(Map::from_iter([(kind.to_owned(), Value::String(REQUIRED.to_owned()))]));
+        }
+        validate::record(self.view(document), document, Completeness::Update)
     }
 
     /// A stored document as reads show it: every field, deprecated names too, nothing internal; a `ttl` that is not

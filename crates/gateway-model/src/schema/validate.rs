@@ -134,7 +134,7 @@ pub(crate) fn field(field: &Field, over: Option<&Match>, value: &Value) -> Resul
         Kind::Map(keys, values) => map(keys, values, value)?,
         Kind::Record(schema) => nested(&schema.0, value)?,
         Kind::Abstract => return Err(message("error in schema definition: abstract field was not specialized")),
-        Kind::Foreign { .. } => foreign(value)?,
+        Kind::Foreign { reference, .. } => foreign(reference, value)?,
     }
     checks.run(value)
 }
@@ -281,8 +281,8 @@ fn nested(record: &Record, value: &Value) -> Result<(), Error> {
     }
 }
 
-/// Checks a reference: an object with an `id`.
-fn foreign(value: &Value) -> Result<(), Error> {
+/// Checks a reference: an object with an `id`. Of one without, what else it has is looked at as a document of that kind.
+fn foreign(reference: &str, value: &Value) -> Result<(), Error> {
     let text = match value.get("id") {
         None | Some(Value::Bool(false)) => "missing primary key",
         Some(Value::Null) => REQUIRED,
@@ -293,5 +293,16 @@ fn foreign(value: &Value) -> Result<(), Error> {
         },
         Some(_) => "expected a string",
     };
+    let empty = Map::new();
+    let document = match value {
+        Value::Object(document) => Some(document),
+        Value::Array(items) if items.is_empty() => Some(&empty),
+        _ => None,
+    };
+    let kind = || crate::entities::referred(reference);
+    match document.and_then(|document| Some((kind()?, document))) {
+        Some((kind, document)) => kind.check_some(document).map_err(Value::Object)?,
+        None => {}
+    }
     Err(Value::Object(Map::from_iter([("id".to_owned(), message(text))])))
 }

@@ -123,19 +123,22 @@ pub fn check_header_name(value: &Value) -> Result<(), String> {
     Err(format!("bad header name '{name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'"))
 }
 
-/// Letters, digits, `_`, and the punctuation that names of cookies may have.
+/// A name that RFC 6265 lets a cookie have: no blanks, no controls, no separators.
 ///
 /// # Errors
 /// The message.
 pub fn check_cookie_name(value: &Value) -> Result<(), String> {
+    const SEPARATORS: &[u8] = b"()<>@,;:\\\"/?={}[] ";
     let name = text(value);
     if name.is_empty() {
-        return Err("no cookie name provided".to_owned());
+        return Err("no token provided".to_owned());
     }
-    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
+    if !name.bytes().any(|byte| byte.is_ascii_control() || SEPARATORS.contains(&byte)) {
         return Ok(());
     }
-    Err(format!("bad cookie name '{name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'"))
+    Err("contains one or more invalid characters. ASCII control characters (0-31;127), space, tab and the characters \
+         ()<>@,;:\\\"/?={}[] are not allowed."
+        .to_owned())
 }
 
 /// The characters a path may have, and well-formed percent escapes.

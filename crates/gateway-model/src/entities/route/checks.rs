@@ -11,21 +11,32 @@ const MATCHERS: [&str; 7] = ["snis", "sources", "destinations", "methods", "host
 
 /// Routes that include https may match by `snis` as well as by what http has.
 pub(super) fn check_https(route: &dyn Document) -> Result<(), EntityError> {
-    https(route, &["methods", "hosts", "headers", "paths", "snis"])
+    secure(route, "https", &["methods", "hosts", "headers", "paths", "snis"])
 }
 
 /// As [`check_https`], where there are expressions.
 pub(super) fn check_https_or_expression(route: &dyn Document) -> Result<(), EntityError> {
-    https(route, &["methods", "hosts", "headers", "paths", "snis", "expression"])
+    secure(route, "https", &["methods", "hosts", "headers", "paths", "snis", "expression"])
 }
 
-fn https(route: &dyn Document, names: &[&str]) -> Result<(), EntityError> {
-    let has_https =
-        route.get("protocols").and_then(Value::as_array).is_some_and(|set| set.iter().any(|each| each == "https"));
-    if !has_https || names.iter().any(|name| is_nonempty(route.get(name))) {
+/// Routes that include grpcs may match by `snis` as well as by what grpc has.
+pub(super) fn check_grpcs(route: &dyn Document) -> Result<(), EntityError> {
+    secure(route, "grpcs", &["hosts", "headers", "paths", "snis"])
+}
+
+/// As [`check_grpcs`], where there are expressions.
+pub(super) fn check_grpcs_or_expression(route: &dyn Document) -> Result<(), EntityError> {
+    secure(route, "grpcs", &["hosts", "headers", "paths", "snis", "expression"])
+}
+
+fn secure(route: &dyn Document, protocol: &str, names: &[&str]) -> Result<(), EntityError> {
+    let protocols = route.get("protocols").and_then(Value::as_array);
+    let concerned = protocols.is_some_and(|set| set.iter().any(|each| each == protocol));
+    if !concerned || names.iter().any(|name| is_nonempty(route.get(name))) {
         return Ok(());
     }
-    Err(EntityError::message(format!("must set one of {} when 'protocols' is 'https'", quoted(names.iter().copied()))))
+    let names = quoted(names.iter().copied());
+    Err(EntityError::message(format!("must set one of {names} when 'protocols' is '{protocol}'")))
 }
 
 /// A route matches by an expression or by fields, not by both.
