@@ -132,7 +132,7 @@ impl H2 {
         // Once in a while, as the client's table of fields forgets what came first.
         let indexed = respond.stream_id().as_u32() % INDEXED == 1;
         let changing = if indexed { Changing::Indexed } else { Changing::Literal };
-        let length = if without.contains(b"content-length") { Length::Known(length) } else { Length::AsListed };
+        let length = if without.contains(b"Content-Length") { Length::Known(length) } else { Length::AsListed };
         let (response, size) = heads::write_response(head, length, changing)?;
         self.sent += size;
         if let Role::Server(respond) = std::mem::replace(&mut self.role, Role::Open) {

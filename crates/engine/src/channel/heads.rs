@@ -175,7 +175,7 @@ fn write_fields<'a>(
             fields.append(&field.name, value);
         }
         if let Length::Known(Some(length)) = length
-            && let Some(field) = seen.field(b"content-length")
+            && let Some(field) = seen.field(b"Content-Length")
             && let Some(value) = field.value(itoa::Buffer::new().format(length).as_bytes())
         {
             size += counted(field.name.as_str().len(), value.len());
