@@ -150,7 +150,8 @@ async fn shake_hands<S: Side, T>(
         let UnbufferedStatus { mut discard, state, .. } = side.process(&mut incoming);
         let step = match state {
             Err(error) => {
-                send_last(&mut side, &mut socket).await;
+                incoming.drain(..discard);
+                send_last(&mut side, &mut incoming, &mut socket).await;
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
             Ok(ConnectionState::EncodeTlsData(mut message)) => {
@@ -219,9 +220,11 @@ fn encode<D>(message: &mut EncodeTlsData<'_, D>, outgoing: &mut Vec<u8>) -> io::
 }
 
 /// Tells the other end what is wrong, if the socket takes it.
-async fn send_last<S: Side>(side: &mut S, socket: &mut TcpStream) {
+async fn send_last<S: Side>(side: &mut S, incoming: &mut [u8], socket: &mut TcpStream) {
     let mut outgoing = Vec::new();
-    while let UnbufferedStatus { state: Ok(ConnectionState::EncodeTlsData(mut message)), .. } = side.process(&mut []) {
+    // Asked for more than there is to send, rustls would look at what it has failed on again.
+    while side.common().wants_write() {
+        let Ok(ConnectionState::EncodeTlsData(mut message)) = side.process(incoming).state else { break };
         if encode(&mut message, &mut outgoing).is_err() {
             break;
         }

@@ -52,12 +52,12 @@ pub(crate) struct TlsStream {
     writing: Writing,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 enum Reading {
     Open,
     /// The other end has said that nothing more comes.
     Closed,
-    Failed,
+    Failed(Error),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,8 +99,7 @@ impl TlsStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads the socket once and puts the data of all records that are complete by then into `room`; whether there
-    /// was any.
+    /// Reads the socket once and puts the data of all records that are complete by then into `room`.
     fn poll_records(
         &mut self,
         context: &mut Context<'_>,
@@ -116,15 +115,14 @@ impl TlsStream {
         if held > 0 {
             scratch[..held].copy_from_slice(&std::mem::take(&mut self.begun));
         }
-        let opened = self.open_all(&mut scratch[..held + count], room);
-        if let Err(error) = &opened {
-            self.reading = Reading::Failed;
-            self.records.seal_error(error, &mut self.out.bytes);
+        if let Err(error) = self.open_all(&mut scratch[..held + count], room) {
+            self.records.seal_error(&error, &mut self.out.bytes);
+            self.reading = Reading::Failed(error);
         }
         if !self.out.is_empty() {
             self.try_drain(context)?;
         }
-        Poll::Ready(opened.map_err(invalid))
+        Poll::Ready(Ok(()))
     }
 
     fn open_all(&mut self, mut bytes: &mut [u8], room: &mut ReadBuf<'_>) -> Result<(), Error> {
@@ -162,7 +160,7 @@ impl TlsStream {
     }
 
     fn poll_write_slices(&mut self, context: &mut Context<'_>, slices: &[&[u8]]) -> Poll<io::Result<usize>> {
-        if self.writing == Writing::Closed || self.reading == Reading::Failed {
+        if self.writing == Writing::Closed || matches!(self.reading, Reading::Failed(_)) {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         ready!(self.poll_drain(context))?;
@@ -244,10 +242,12 @@ impl AsyncRead for TlsStream {
                 this.data.consume(fits);
                 break;
             }
-            match this.reading {
+            match &this.reading {
                 Reading::Open => {}
                 Reading::Closed => break,
-                Reading::Failed => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                Reading::Failed(error) => {
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error.clone())));
+                }
             }
             ready!(DECRYPTED.with_borrow_mut(|scratch| this.poll_records(context, scratch, room)))?;
         }
@@ -282,7 +282,7 @@ impl AsyncWrite for TlsStream {
         let this = self.get_mut();
         if this.writing == Writing::Open {
             this.writing = Writing::Closed;
-            if this.reading != Reading::Failed {
+            if !matches!(this.reading, Reading::Failed(_)) {
                 this.records.seal_close(&mut this.out.bytes).map_err(io::Error::other)?;
             }
         }
@@ -293,10 +293,6 @@ impl AsyncWrite for TlsStream {
             ended => Poll::Ready(ended),
         }
     }
-}
-
-fn invalid(error: Error) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 /// Bytes that are used from the front. Without any it has no memory.
