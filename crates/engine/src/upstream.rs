@@ -1,8 +1,10 @@
 //! Connections to upstreams: what they lead to, how they are made, and a worker's idle ones.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +15,7 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tracing::debug;
 
-use crate::channel::{Channel, H1, H2};
+use crate::channel::{Channel, H1, H2, Wire};
 use crate::forward::{ForwardError, Kind, Stage};
 use crate::io::Io;
 use crate::worker::Worker;
@@ -225,9 +227,11 @@ async fn open_http2(worker: &Rc<Worker>, endpoint: &Endpoint, io: Io) -> io::Res
         .initial_window_size(WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(u32::try_from(worker.settings.limits.max_head_bytes).unwrap_or(u32::MAX));
-    let (send, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
+    let wire = Wire::new(io, Vec::new(), &worker.buffers);
+    let (send, mut connection) = builder.handshake(wire.clone()).await.map_err(io::Error::other)?;
     tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
+        let ended = poll_fn(|context| wire.poll_with(Pin::new(&mut connection).poll(context), context)).await;
+        if let Err(error) = ended.and_then(|ended| ended.map_err(io::Error::other)) {
             debug!(%error, "A connection to an upstream failed");
         }
     });
