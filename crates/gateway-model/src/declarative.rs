@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use crate::registry::Registry;
 use crate::schema::Source;
 
-pub use entity::Entity;
+pub use entity::{Entity, Standing};
 pub use error::ConfigError;
 pub use export::export;
 pub use known::Known;
@@ -50,7 +50,7 @@ pub struct Options {
     pub flatten_errors: bool,
 }
 
-/// Checks a configuration.
+/// Checks a configuration. What is the same as in the one that is `known`, by the same registry, comes out as it did.
 ///
 /// # Errors
 /// Everything that is wrong with it.
@@ -58,6 +58,7 @@ pub fn parse(
     registry: &Registry,
     config: Map<String, Value>,
     options: Options,
+    known: &Known,
     source: &mut dyn Source,
 ) -> Result<Declared, ConfigError> {
     let kinds = kinds::Kinds::new(registry);
@@ -65,7 +66,7 @@ pub fn parse(
     let mut head = Head::default();
     let mut tree = error::Tree::default();
     let items = flatten::flatten(&kinds, config, &mut head, &mut tree);
-    match check::check(&kinds, items, &head, tree, source) {
+    match check::check(&kinds, items, &head, tree, known, source) {
         Ok(entities) => Ok(Declared { entities, format: head.format, transform: head.transform }),
         Err(failure) => Err(failure.into_error(&kinds, raw)),
     }

@@ -13,6 +13,7 @@ mod plugins;
 mod rim;
 mod tags;
 mod targets;
+mod whole;
 mod write;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use document::draft;
 pub use page::{DEFAULT_SIZE, Page, PageQuery, TagFilter};
 pub use rim::Rim;
 pub use tags::TagRow;
+pub(crate) use whole::Whole;
 
 /// What is waited for between a commit and its answer: that the revision is in force.
 pub type AfterWrite = Arc<dyn Fn(Revision) -> BoxFuture<'static, ()> + Send + Sync>;

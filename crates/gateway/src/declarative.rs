@@ -9,15 +9,14 @@ mod tests;
 use std::sync::Arc;
 
 use base::SystemClock;
-use gateway_model::declarative::{self, ConfigError, Declared, EMPTY_HASH, Known, Options};
+use gateway_model::declarative::{self, ConfigError, Declared, EMPTY_HASH, Entity, Known, Options};
 use gateway_model::error::{DaoError, Fields};
 use gateway_model::registry::Registry;
 use jiff::SignedDuration;
 use parking_lot::Mutex;
-use serde_json::Value;
 use store::{Draft, Op};
 
-use crate::dao::{Dao, Rim};
+use crate::dao::{Dao, Rim, Whole};
 
 /// Checks a configuration without loading it.
 ///
@@ -26,7 +25,7 @@ use crate::dao::{Dao, Rim};
 pub fn check(registry: &Registry, text: &str) -> Result<(), String> {
     let config = declarative::read_text(text).map_err(told)?;
     let mut rim = Rim::new(Arc::new(SystemClock));
-    declarative::parse(registry, config, Options::default(), &mut rim).map(drop).map_err(told)
+    declarative::parse(registry, config, Options::default(), &Known::default(), &mut rim).map(drop).map_err(told)
 }
 
 /// Loads configurations into a store, one at a time. While one is wrong, what was there before stays.
@@ -35,7 +34,15 @@ pub struct Loader {
     dao: Dao,
     hash: Mutex<String>,
     /// What was loaded last. Held while the next is loaded.
-    known: tokio::sync::Mutex<Known>,
+    loaded: tokio::sync::Mutex<Loaded>,
+}
+
+/// A configuration that was loaded.
+#[derive(Debug, Default)]
+struct Loaded {
+    known: Arc<Known>,
+    /// What was put into the store, if that is sure.
+    whole: Option<Whole>,
 }
 
 /// Why a configuration is not in force.
@@ -48,7 +55,7 @@ enum Refusal {
 impl Loader {
     /// A loader into the store of `dao`, which may refuse single writes.
     pub fn new(dao: Dao) -> Self {
-        Self { dao, hash: Mutex::new(EMPTY_HASH.to_owned()), known: tokio::sync::Mutex::default() }
+        Self { dao, hash: Mutex::new(EMPTY_HASH.to_owned()), loaded: tokio::sync::Mutex::default() }
     }
 
     /// What tells the configuration in force from others: 32 hexadecimal digits, all 0 at first.
@@ -75,11 +82,12 @@ impl Loader {
     /// Everything that is wrong with it, a line each; then nothing has changed.
     pub async fn import_text(&self, text: &str) -> Result<(), String> {
         let config = declarative::read_text(text).map_err(told)?;
-        let declared = self.parse(config, Options::default()).await.map_err(told)?;
+        let mut declared = self.parse(config, Options::default(), Arc::default()).await.map_err(told)?;
         let now = self.dao.clock().now();
-        let drafts = self.dao.drafts(&declared.entities).map_err(|error| error.to_string())?;
-        let steps = declared.entities.iter().zip(drafts).map(|(entity, draft)| {
-            let ttl = entity.facts.ttl.as_ref().and_then(Value::as_f64);
+        let ttl = |entity: &Entity| entity.facts()?.ttl.as_ref()?.as_f64();
+        let ttls: Vec<Option<f64>> = declared.entities.iter().map(ttl).collect();
+        let drafts = self.dao.drafts(&mut declared.entities).map_err(|error| error.to_string())?;
+        let steps = ttls.into_iter().zip(drafts).map(|(ttl, draft)| {
             let expires = ttl.map(|seconds| now + SignedDuration::from_secs_f64(seconds));
             Op::Put(Draft { expires, ..draft }, None)
         });
@@ -103,28 +111,39 @@ impl Loader {
 
     /// Checks a configuration and puts it into force.
     async fn load(&self, config: Fields, hash: String, options: Options) -> Result<Declared, Refusal> {
-        let mut known = self.known.lock().await;
-        let mut declared = self.parse(config, options).await.map_err(|error| Refusal::Config(Box::new(error)))?;
-        let next = known.keep_times(&mut declared);
-        self.dao.replace_all(&declared.entities).await.map_err(Refusal::Store)?;
-        *known = next;
+        let mut loaded = self.loaded.lock().await;
+        // Only what the store is sure to have can be the same as before.
+        let same = match loaded.whole {
+            Some(_) => Arc::clone(&loaded.known),
+            None => Arc::new(loaded.known.emptied()),
+        };
+        let parsed = self.parse(config, options, same).await;
+        let mut declared = parsed.map_err(|error| Refusal::Config(Box::new(error)))?;
+        let known = loaded.known.keep_times(&mut declared);
+        let whole = self.dao.replace_all(&mut declared.entities, loaded.whole.as_ref()).await;
+        let whole = whole.map_err(Refusal::Store)?;
+        *loaded = Loaded { known: Arc::new(known), whole };
         *self.hash.lock() = hash;
         Ok(declared)
     }
 
-    /// Checks a configuration on a thread that has nothing else to do.
-    async fn parse(&self, config: Fields, options: Options) -> Result<Declared, ConfigError> {
+    /// Checks a configuration.
+    async fn parse(&self, config: Fields, options: Options, known: Arc<Known>) -> Result<Declared, ConfigError> {
         let registry = Arc::clone(self.dao.registry());
         let mut rim = Rim::new(Arc::clone(self.dao.clock()));
-        let work = move || declarative::parse(&registry, config, options, &mut rim);
-        match tokio::task::spawn_blocking(work).await {
-            Ok(result) => result,
-            Err(error) => {
-                tracing::error!(error = %base::report(&error), "Reading a declarative configuration was cut short");
-                Err(ConfigError::text("error", "reading the configuration was cut short"))
-            }
-        }
+        let work = move || declarative::parse(&registry, config, options, &known, &mut rim);
+        aside(work).await.unwrap_or_else(|| Err(ConfigError::text("error", CUT_SHORT)))
     }
+}
+
+/// What is told when the node stops meanwhile.
+const CUT_SHORT: &str = "reading the configuration was cut short";
+
+/// Does what takes a while on a thread that has nothing else to do. None if that is the end.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.inspect_err(|error| tracing::error!(error = %base::report(error), "A declarative configuration was cut short"))
+        .ok()
 }
 
 /// One line for each thing that is wrong.

@@ -1,18 +1,20 @@
 //! Checks entities one by one, then against each other.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU64;
 
 use serde_json::{Value, json};
 
 use super::error::{Failure, Tree};
 use super::flatten::{Item, Items, LISTED, get};
 use super::kinds::{Kind, Kinds};
-use super::{Entity, Head, migrate};
+use super::{Entity, Head, Known, migrate};
 use crate::error::{DaoError, Fields};
 use crate::schema::filled::Filled;
 use crate::schema::{Document, Source};
 
-type Index = HashMap<String, usize, foldhash::fast::RandomState>;
+type Index<'a> = HashMap<&'a str, usize, foldhash::fast::RandomState>;
 
 type Seen<'a> = HashSet<&'a str, foldhash::fast::RandomState>;
 
@@ -29,35 +31,49 @@ struct Dangling {
     value: Value,
 }
 
-/// Entities by what they are referred to by: for each kind, by name and by id.
-struct Directory(Vec<(Index, Index)>);
+/// Entities by what they are referred to by: for each kind that something refers to, by name and by id.
+struct Directory<'i> {
+    items: &'i Items,
+    kinds: Vec<OnceCell<(Index<'i>, Index<'i>)>>,
+}
 
-/// Checks all entities. `tree` has what was found wrong with the lists they came from.
+/// Checks all entities, but for what is `known` to be right. `tree` has what was found wrong with the lists they came
+/// from.
 pub(super) fn check(
     kinds: &Kinds<'_>,
-    mut items: Items,
+    (items, mut given): (Items, Vec<Fields>),
     head: &Head,
     mut tree: Tree,
+    known: &Known,
     source: &mut dyn Source,
 ) -> Result<Vec<Entity>, Failure> {
     let directory = Directory::new(kinds.len(), &items);
     let mut references = References::default();
-    for index in 0..items.all.len() {
-        references.resolve(kinds, &directory, &mut items, index);
+    for (index, given) in given.iter_mut().enumerate() {
+        references.resolve(kinds, &directory, index, given);
     }
     drop(directory);
     let mut checked = Vec::with_capacity(items.all.len());
     let mut text = Vec::new();
-    for index in 0..items.all.len() {
-        let Item { kind, parent, .. } = items.all[index];
-        let kind = kinds.get(kind);
-        let given = std::mem::take(&mut items.all[index].given);
-        match kind.entity.fill(given, source) {
+    for (index, (item, given)) in items.all.iter().zip(given).enumerate() {
+        let kind = kinds.get(item.kind);
+        let around = item.parent.map(|(parent, field)| (field, items.all[parent].id.as_str()));
+        let origin = (kind.has_uuid && !kind.is_open(head)).then(|| known.origin(&head.format, &given, around));
+        if let Some(same) = origin.and_then(|origin| known.find(kind.name, &item.id, origin)) {
+            checked.push(Checked { name: item.name.clone(), unique: unique(kind, &given), form: Form::Final(same) });
+            continue;
+        }
+        let declared_unique = unique(kind, &given);
+        let mut noticing = Noticing { source, random: false };
+        match kind.entity.fill(given, &mut noticing) {
             Ok(mut document) => {
-                if let Some((parent, field)) = parent {
-                    document.set(field, json!({ "id": items.all[parent].id }));
+                if let Some((field, id)) = around {
+                    document.set(field, json!({ "id": id }));
                 }
-                checked.push(Checked::new(kind, head, document, &mut text));
+                let origin = origin.filter(|_| !noticing.random);
+                let mut new = Checked::new(kind, head, document, &mut text);
+                new.remember(item, &declared_unique, origin);
+                checked.push(new);
             }
             Err(DaoError::SchemaViolation(fields)) => {
                 items.place(kinds, Some((index, "")), &mut tree).add(Value::Object(fields));
@@ -79,23 +95,57 @@ pub(super) fn check(
     finish(kinds, &items, checked, source)
 }
 
-impl Directory {
-    fn new(kinds: usize, items: &Items) -> Self {
-        let mut directory = Self((0..kinds).map(|_| Default::default()).collect());
-        for (index, item) in items.all.iter().enumerate() {
-            let (names, ids) = &mut directory.0[item.kind];
-            if let Some(name) = &item.name {
-                names.entry(name.clone()).or_insert(index);
-            }
-            ids.entry(item.id.clone()).or_insert(index);
-        }
-        directory
+impl<'i> Directory<'i> {
+    fn new(kinds: usize, items: &'i Items) -> Self {
+        Self { items, kinds: (0..kinds).map(|_| OnceCell::new()).collect() }
     }
 
     fn find(&self, kind: usize, key: &str) -> Option<usize> {
-        let (names, ids) = &self.0[kind];
+        let (names, ids) = self.kinds[kind].get_or_init(|| {
+            let (mut names, mut ids) = (Index::default(), Index::default());
+            for (index, item) in self.items.all.iter().enumerate().filter(|(_, item)| item.kind == kind) {
+                if let Some(name) = &item.name {
+                    names.entry(name.as_str()).or_insert(index);
+                }
+                ids.entry(item.id.as_str()).or_insert(index);
+            }
+            (names, ids)
+        });
         names.get(key).or_else(|| ids.get(key)).copied()
     }
+}
+
+/// A source that notices when something was made at random, which is another thing each time.
+struct Noticing<'s> {
+    source: &'s mut dyn Source,
+    random: bool,
+}
+
+impl Source for Noticing<'_> {
+    fn now_ms(&mut self) -> u64 {
+        self.source.now_ms()
+    }
+
+    fn random(&mut self, buffer: &mut [u8]) {
+        self.random = true;
+        self.source.random(buffer);
+    }
+}
+
+/// The values of the unique fields besides the name.
+fn unique(kind: &Kind<'_>, document: &dyn Document) -> Vec<(&'static str, String)> {
+    let endpoint = kind.endpoint.map(|(field, _)| field);
+    let mut unique = Vec::new();
+    for field in kind.unique.iter().filter(|field| endpoint != Some(**field)) {
+        let value = match document.get(field) {
+            None | Some(Value::Null) => continue,
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Object(key)) => key.get("id").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            Some(other) => other.to_string(),
+        };
+        unique.push((*field, value));
+    }
+    unique
 }
 
 /// An entity that is right by itself.
@@ -116,28 +166,29 @@ enum Form {
 
 impl Checked {
     fn new(kind: &Kind<'_>, head: &Head, mut document: Filled<'_>, text: &mut Vec<u8>) -> Self {
-        let endpoint = kind.endpoint.map(|(field, _)| field);
         let name = kind.endpoint.filter(|(_, unique)| *unique).and_then(|(field, _)| document.get(field)?.as_str());
         let name = name.map(str::to_owned);
-        let mut unique = Vec::new();
-        for field in kind.unique.iter().filter(|field| endpoint != Some(**field)) {
-            let value = match document.get(field) {
-                None | Some(Value::Null) => continue,
-                Some(Value::String(text)) => text.clone(),
-                Some(Value::Object(key)) => key.get("id").and_then(Value::as_str).unwrap_or_default().to_owned(),
-                Some(other) => other.to_string(),
-            };
-            unique.push((*field, value));
-        }
+        let unique = unique(kind, &document);
         if kind.name == "routes" && head.format != "3.0" {
             migrate::route(&mut document);
         }
-        let form = if kind.transformed && head.transform {
+        let form = if kind.is_open(head) {
             Form::Open(document.into_map())
         } else {
             Form::Final(Entity::new(kind.entity, &document, text))
         };
         Self { name, unique, form }
+    }
+
+    /// Notes what the entity was made of, if it would be the same when it is made of that again. `unique` is what was
+    /// given for its unique fields.
+    fn remember(&mut self, item: &Item, unique: &[(&'static str, String)], origin: Option<NonZeroU64>) {
+        let as_given = self.name == item.name && self.unique == unique;
+        if let Form::Final(entity) = &mut self.form {
+            // What lives for some time lives anew each time.
+            let lasting = entity.facts().is_some_and(|facts| facts.ttl.is_none());
+            entity.origin = origin.filter(|_| as_given && lasting && entity.has_generated_times());
+        }
     }
 }
 
@@ -153,13 +204,14 @@ struct References {
 
 impl References {
     /// Puts ids in place of names.
-    fn resolve(&mut self, kinds: &Kinds<'_>, directory: &Directory, items: &mut Items, index: usize) {
+    fn resolve(&mut self, kinds: &Kinds<'_>, directory: &Directory<'_>, index: usize, given: &mut Fields) {
+        let items = directory.items;
         let kind = kinds.get(items.all[index].kind);
         let parent = items.all[index].parent;
         for foreign in &kind.foreign {
             let (name, reference) = (foreign.name, foreign.reference);
-            let given = get(&items.all[index].given, name).filter(|value| !value.is_null()).cloned();
-            if let Some(value) = given {
+            let reference_given = get(given, name).filter(|value| !value.is_null()).cloned();
+            if let Some(value) = reference_given {
                 let found = kinds.find(reference).and_then(|kind| match &value {
                     Value::String(key) => directory.find(kind, key),
                     Value::Object(map) => map.get("id").and_then(Value::as_str).and_then(|id| directory.find(kind, id)),
@@ -179,16 +231,16 @@ impl References {
                     self.dangling.push(Dangling { item: index, field: name, reference, value });
                 }
                 if let Some(id) = id {
-                    items.all[index].given.insert(name.to_owned(), json!({ "id": id }));
+                    given.insert(name.to_owned(), json!({ "id": id }));
                 }
             } else if let Some((around, _)) = parent.filter(|(_, field)| *field == name) {
                 if foreign.required {
                     let id = json!({ "id": items.all[around].id });
-                    items.all[index].given.insert(name.to_owned(), id);
+                    given.insert(name.to_owned(), id);
                 } else {
                     // Where it stands says whose it is; what may refer to whom is not asked.
-                    if get(&items.all[index].given, name).is_some() {
-                        items.all[index].given.shift_remove(name);
+                    if get(given, name).is_some() {
+                        given.shift_remove(name);
                     }
                 }
             }

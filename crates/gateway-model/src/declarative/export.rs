@@ -5,8 +5,6 @@ use serde_json::{Map, Value, json};
 use super::kinds::Kinds;
 use crate::error::Fields;
 use crate::registry::Registry;
-use crate::schema::view::View;
-use crate::schema::{Field, Kind};
 
 /// The YAML that [`super::parse`] reads these documents from again. They are in their stored form, and their
 /// references are ids. Documents of kinds that `registry` does not know are left out.
@@ -21,7 +19,6 @@ pub fn export<'a>(registry: &Registry, documents: impl IntoIterator<Item = (&'a 
                 document.insert(foreign.name.to_owned(), id);
             }
         }
-        let document = without_defaults_of_null(kind.entity.view(&document), document.clone());
         lists[at].push(Value::Object(document));
     }
     let mut config =
@@ -30,17 +27,4 @@ pub fn export<'a>(registry: &Registry, documents: impl IntoIterator<Item = (&'a 
         config.insert(kinds.get(at).name.to_owned(), Value::Array(list));
     }
     serde_norway::to_string(&Value::Object(config)).expect("JSON is always YAML")
-}
-
-/// Without the nulls that reading it again would fill in anyway.
-fn without_defaults_of_null(view: View<'_>, document: Fields) -> Fields {
-    let keep = |(name, value): (String, Value)| match (view.field(&name), value) {
-        (Some(Field { default: None | Some(Value::Null), .. }), Value::Null) => None,
-        (Some(Field { kind: Kind::Record(schema), .. }), Value::Object(map)) => {
-            let map = without_defaults_of_null(View::of(&schema.0), map);
-            Some((name, Value::Object(map)))
-        }
-        (_, value) => Some((name, value)),
-    };
-    document.into_iter().filter_map(keep).collect()
 }

@@ -12,7 +12,7 @@ const EXPECTED_ARRAY: &str = "expected an array";
 /// A kind whose documents show those of another one that stood inside. Those get no ids from their names.
 pub(super) const LISTED: (&str, &str) = ("certificates", "snis");
 
-/// An entity as it was given, apart from what stood inside.
+/// An entity, apart from what was given for it and what stood inside.
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) kind: usize,
@@ -20,7 +20,6 @@ pub(super) struct Item {
     pub(super) parent: Option<(usize, &'static str)>,
     /// Its position in its list.
     pub(super) at: usize,
-    pub(super) given: Fields,
     pub(super) id: String,
     /// What names it, if that is unique.
     pub(super) name: Option<String>,
@@ -32,11 +31,19 @@ pub(super) struct Item {
 #[derive(Debug, Default)]
 pub(super) struct Items {
     pub(super) all: Vec<Item>,
+    /// What was given for each, without what stood inside.
+    given: Vec<Fields>,
     seen: std::collections::HashMap<String, usize, foldhash::fast::RandomState>,
 }
 
-/// Takes a configuration apart. Errors about lists and what is no entity go to `tree`.
-pub(super) fn flatten(kinds: &Kinds<'_>, mut config: Map<String, Value>, head: &mut Head, tree: &mut Tree) -> Items {
+/// Takes a configuration apart, into entities and what was given for each. Errors about lists and what is no entity go
+/// to `tree`.
+pub(super) fn flatten(
+    kinds: &Kinds<'_>,
+    mut config: Map<String, Value>,
+    head: &mut Head,
+    tree: &mut Tree,
+) -> (Items, Vec<Fields>) {
     read_head(&mut config, head, tree);
     let mut items = Items::default();
     for kind in 0..kinds.len() {
@@ -47,7 +54,8 @@ pub(super) fn flatten(kinds: &Kinds<'_>, mut config: Map<String, Value>, head: &
     for name in config.keys() {
         tree.field(name).set_text("unknown field");
     }
-    items
+    let given = std::mem::take(&mut items.given);
+    (items, given)
 }
 
 fn read_head(config: &mut Map<String, Value>, head: &mut Head, tree: &mut Tree) {
@@ -101,6 +109,7 @@ impl Items {
         match list {
             Value::Array(list) => {
                 self.all.reserve(list.len());
+                self.given.reserve(list.len());
                 for (at, value) in list.into_iter().enumerate() {
                     match value {
                         Value::Object(map) => self.add(kinds, (kind, at), map, parent, tree),
@@ -144,15 +153,14 @@ impl Items {
         let (id, derived) = self.identify(kinds, kind, &mut given, parent);
         let endpoint = schema.endpoint.filter(|(_, unique)| *unique);
         let name = endpoint.and_then(|(field, _)| get(&given, field)?.as_str().map(str::to_owned));
-        self.all.push(Item { kind, parent, at, given, id, name, derived });
+        self.all.push(Item { kind, parent, at, id, name, derived });
+        let mut errors = Tree::default();
         if remarks {
-            let mut given = std::mem::take(&mut self.all[index].given);
-            let mut errors = Tree::default();
             take_remarks(&mut given, &mut errors);
-            self.all[index].given = given;
-            if !errors.is_empty() {
-                *self.place(kinds, Some((index, "")), tree) = errors;
-            }
+        }
+        self.given.push(given);
+        if !errors.is_empty() {
+            *self.place(kinds, Some((index, "")), tree) = errors;
         }
         lists.sort_by_key(|(child, ..)| *child);
         for (child, field, list) in lists {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::ids;
+use super::{Head, ids};
 use crate::entity::{EntitySchema, ForeignField};
 use crate::registry::Registry;
 
@@ -36,6 +36,13 @@ pub(super) struct Kind<'r> {
     pub(super) namespace: Uuid,
     /// Whether documents may change on their way to the store.
     pub(super) transformed: bool,
+}
+
+impl Kind<'_> {
+    /// Whether documents of a configuration with this head may change on their way to the store.
+    pub(super) fn is_open(&self, head: &Head) -> bool {
+        self.transformed && head.transform
+    }
 }
 
 impl<'r> Kinds<'r> {

@@ -1,54 +1,143 @@
-//! What was loaded last, so that loading it again changes nothing.
+//! What was loaded last, so that loading it again changes nothing, and costs little.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use foldhash::quality::RandomState;
+use serde_json::Value;
 
+use super::entity::{Standing, without_times};
 use super::{Declared, Entity};
+use crate::error::Fields;
+use crate::schema::filled::Times;
 
-/// For each entity a hash of what it says, and when it was made. Times are generated for entities that do not say,
-/// and must not make each load of the same configuration another one.
+/// The entities that were loaded last.
+///
+/// Times are generated for entities that do not say, and must not make each load of the same configuration another one.
+/// And entities that are given as they were before need not be checked, completed and written down again.
 #[derive(Debug, Default)]
 pub struct Known {
-    entities: HashMap<u64, (u64, Option<Box<str>>), RandomState>,
+    /// By a hash of kind and id.
+    places: HashMap<u64, usize, RandomState>,
+    entities: Vec<Was>,
+}
+
+/// An entity as it was loaded.
+#[derive(Debug)]
+struct Was {
+    /// A hash of all that it was made of.
+    origin: Option<NonZeroU64>,
+    body: Arc<str>,
+    times: Times,
 }
 
 impl Known {
+    /// The entity of this kind and id, if it was made of the same.
+    pub(super) fn find(&self, kind: &'static str, id: &str, origin: NonZeroU64) -> Option<Entity> {
+        let place = *self.places.get(&self.key(kind, id))?;
+        let Was { body, times, .. } = self.entities.get(place).filter(|was| was.origin == Some(origin))?;
+        Some(Entity {
+            kind,
+            body: Arc::clone(body),
+            standing: Standing::Same { place, id: id.to_owned() },
+            shown: None,
+            times: *times,
+            origin: Some(origin),
+        })
+    }
+
+    /// The same without entities: everything is new to it, and what is loaded by it can be known later.
+    pub fn emptied(&self) -> Self {
+        let places = HashMap::with_hasher(self.places.hasher().clone());
+        Self { places, entities: Vec::new() }
+    }
+
+    /// A hash of all that an entity is made of: `head` of the configuration it is from, what was given, and the field
+    /// that refers to the entity around it with that one's id.
+    pub(super) fn origin(&self, head: &str, given: &Fields, parent: Option<(&str, &str)>) -> NonZeroU64 {
+        let mut state = self.places.hasher().build_hasher();
+        (head, parent).hash(&mut state);
+        hash_object(given, &mut state);
+        NonZeroU64::new(state.finish()).unwrap_or(NonZeroU64::MIN)
+    }
+
     /// Gives entities that have not changed the times they had; returns what is known afterwards.
     pub fn keep_times(&self, declared: &mut Declared) -> Self {
-        let hasher = self.entities.hasher().clone();
-        let mut entities = HashMap::with_capacity_and_hasher(declared.entities.len(), hasher.clone());
-        for entity in &mut declared.entities {
-            let key = if entity.facts.id.is_empty() {
-                hasher.hash_one((entity.kind, &*entity.id()))
-            } else {
-                hasher.hash_one((entity.kind, &*entity.facts.id))
+        let count = declared.entities.len();
+        let places = HashMap::with_capacity_and_hasher(count, self.places.hasher().clone());
+        let mut next = Self { places, entities: Vec::with_capacity(count) };
+        for (place, entity) in declared.entities.iter_mut().enumerate() {
+            let key = match &entity.standing {
+                Standing::Same { id, .. } => self.key(entity.kind, id),
+                Standing::Open { facts, .. } if !facts.id.is_empty() => self.key(entity.kind, &facts.id),
+                Standing::Open { .. } => self.key(entity.kind, &entity.id()),
             };
-            let content = content(&hasher, entity);
-            let generated = entity.updated().is_none_or(|updated| entity.created() == Some(updated));
-            let known = self.entities.get(&key).filter(|(before, _)| *before == content && generated);
-            let made = match known {
-                Some((_, Some(made))) if entity.created().is_some() => {
-                    if entity.created() != Some(made) {
-                        entity.set_times(made);
-                    }
-                    Some(made.clone())
+            if let Standing::Open { before, .. } = &mut entity.standing {
+                *before = self.places.get(&key).copied();
+                if let Some(was) = before.map(|place| &self.entities[place]) {
+                    was.lend_time(entity);
                 }
-                _ => entity.created().map(Box::from),
-            };
-            entities.insert(key, (content, made));
+            }
+            next.places.insert(key, place);
+            next.entities.push(Was { origin: entity.origin, body: Arc::clone(&entity.body), times: entity.times });
         }
-        Self { entities }
+        next
+    }
+
+    fn key(&self, kind: &str, id: &str) -> u64 {
+        self.places.hasher().hash_one((kind, id))
     }
 }
 
-/// A hash of a document without its times.
-fn content(hasher: &RandomState, entity: &Entity) -> u64 {
-    let mut state = hasher.build_hasher();
-    for part in entity.without_times() {
-        state.write(part.as_bytes());
-        state.write_u8(0xff);
+impl Was {
+    /// Gives the entity that takes the place of this one its time, if it differs in nothing else.
+    fn lend_time(&self, entity: &mut Entity) {
+        if let Some(made) = self.times.created.map(|(start, end)| &self.body[start..end])
+            && entity.created().is_some_and(|created| created != made)
+            && entity.has_generated_times()
+            && without_times(&self.body, self.times) == entity.without_times()
+        {
+            entity.set_times(made);
+        }
     }
-    state.finish()
+}
+
+fn hash_object(object: &Fields, state: &mut impl Hasher) {
+    state.write_usize(object.len());
+    for (name, value) in object {
+        name.hash(state);
+        hash_value(value, state);
+    }
+}
+
+/// Values that differ hash differently, also in what tells `1` from `1.0` and in the order of fields.
+fn hash_value(value: &Value, state: &mut impl Hasher) {
+    match value {
+        Value::Null => state.write_u8(0),
+        Value::Bool(flag) => state.write_u8(1 + u8::from(*flag)),
+        Value::Number(number) => {
+            let (kind, bits) = match (number.as_u64(), number.as_i64()) {
+                (Some(number), _) => (3, number),
+                (None, Some(number)) => (4, number.cast_unsigned()),
+                (None, None) => (5, number.as_f64().unwrap_or_default().to_bits()),
+            };
+            state.write_u8(kind);
+            state.write_u64(bits);
+        }
+        Value::String(text) => {
+            state.write_u8(6);
+            text.hash(state);
+        }
+        Value::Array(items) => {
+            state.write_u8(7);
+            state.write_usize(items.len());
+            items.iter().for_each(|item| hash_value(item, state));
+        }
+        Value::Object(map) => {
+            state.write_u8(8);
+            hash_object(map, state);
+        }
+    }
 }

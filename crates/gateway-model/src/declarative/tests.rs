@@ -1,3 +1,5 @@
+mod reuse;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -71,7 +73,7 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 fn parse_value(config: Value, flatten_errors: bool) -> Result<Declared, ConfigError> {
-    parse(&registry(), object(config), Options { flatten_errors }, &mut Fixed(0))
+    parse(&registry(), object(config), Options { flatten_errors }, &Known::default(), &mut Fixed(0))
 }
 
 fn declared(config: Value) -> Declared {
@@ -182,7 +184,8 @@ fn what_is_loaded_again_keeps_the_time_it_was_made() {
             "upstreams": [{"name": "u"}],
             "consumers": [{"username": "c", "guard_passwords": [{"username": "n", "password": "p"}]}],
         }));
-        let mut declared = parse(&registry(), object(config), Options::default(), &mut At(at)).expect("it is valid");
+        let mut declared =
+            parse(&registry(), object(config), Options::default(), known, &mut At(at)).expect("it is valid");
         let known = known.keep_times(&mut declared);
         (declared, known)
     };
@@ -455,7 +458,7 @@ proptest! {
         let declared = declared(config);
         let documents = declared.entities.iter().map(|entity| (entity.kind, entity.document()));
         let text = export(&registry, documents);
-        let again = parse(&registry, read_text(&text).expect("it is YAML"), Options::default(), &mut Fixed(0));
+        let again = parse(&registry, read_text(&text).expect("it is YAML"), Options::default(), &Known::default(), &mut Fixed(0));
         let again = again.unwrap_or_else(|error| panic!("{error} in {text}"));
         let list = |declared: &Declared| {
             declared.entities.iter().map(|entity| (entity.kind, entity.document())).collect::<Vec<_>>()
@@ -466,7 +469,7 @@ proptest! {
     #[test]
     fn nothing_panics(text in "[\\[\\]{}:,\\-\"'&*!|>%@ a-z0-9_\n]{0,200}") {
         if let Ok(config) = read_text(&text) {
-            let result = parse(&registry(), config, Options { flatten_errors: true }, &mut Fixed(0));
+            let result = parse(&registry(), config, Options { flatten_errors: true }, &Known::default(), &mut Fixed(0));
             prop_assert!(result.is_ok() || result.is_err_and(|error| !error.to_string().is_empty()));
         }
     }

@@ -1,14 +1,10 @@
 //! Creating, replacing, changing and deleting.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use gateway_model::declarative::Entity;
 use gateway_model::entity::EntitySchema;
 use gateway_model::error::{DaoError, Fields};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use store::{Content, Draft, Key, Op, StoreError};
+use store::{Draft, Key, Op, StoreError};
 
 use super::certificates::SniChange;
 use super::document::{self, draft, stored};
@@ -157,44 +153,6 @@ impl Dao {
         }
     }
 
-    /// Makes these all documents there are; also where single writes are refused. Returns once they are in force.
-    ///
-    /// # Errors
-    /// They clash with each other, or refer to what is not among them.
-    pub async fn replace_all(&self, entities: &[Entity]) -> Result<store::Revision, DaoError> {
-        let drafts = self.drafts(entities)?;
-        let collections = self.registry.entities().map(|entity| entity.name().into()).collect();
-        let error = match self.store.commit(vec![Op::Replace(Content { collections, drafts })]).await {
-            Ok(committed) => {
-                self.wait_for(committed.revision).await;
-                return Ok(committed.revision);
-            }
-            Err(error) => error,
-        };
-        let drafts = self.drafts(entities)?;
-        match drafts.iter().zip(entities).find(|(draft, _)| is_about(&error, draft)) {
-            Some((_, entity)) => Err(self.explain(self.entity(entity.kind), &entity.document(), &[], error).await),
-            None => Err(failed(error)),
-        }
-    }
-
-    /// What goes into the store. All keys of a kind share its name.
-    pub(crate) fn drafts(&self, entities: &[Entity]) -> Result<Vec<Draft>, DaoError> {
-        let kinds: HashMap<&str, Arc<str>> =
-            self.registry.entities().map(|entity| (entity.name(), entity.name().into())).collect();
-        let scope: Arc<str> = Arc::default();
-        let key = |kind: &str, id: &str| match kinds.get(kind) {
-            Some(kind) => Key::new(Arc::clone(kind), Arc::clone(&scope), id.to_ascii_lowercase()),
-            None => key(kind, id),
-        };
-        let drafts = entities.iter().map(|entity| {
-            let ttl = entity.facts.ttl.clone().map_or(TtlValue::Unsaid, TtlValue::Given);
-            let expires = self.expiry(ttl)?;
-            Ok(document::draft_of(entity.kind, (*entity.facts).clone(), Arc::clone(&entity.body), expires, &key))
-        });
-        drafts.collect()
-    }
-
     /// What every write does with what it was given before the schema sees it.
     async fn prepare(
         &self,
@@ -264,7 +222,7 @@ impl Dao {
         shown
     }
 
-    fn expiry(&self, ttl: TtlValue) -> Result<Option<Timestamp>, DaoError> {
+    pub(super) fn expiry(&self, ttl: TtlValue) -> Result<Option<Timestamp>, DaoError> {
         Ok(match self.read_ttl(ttl)? {
             Ttl::Unsaid | Ttl::Never => None,
             Ttl::At(at) => Some(at),
@@ -311,7 +269,7 @@ impl Dao {
 }
 
 /// Whether the store refused because of this record.
-fn is_about(error: &StoreError, draft: &Draft) -> bool {
+pub(super) fn is_about(error: &StoreError, draft: &Draft) -> bool {
     match error {
         StoreError::Exists(key) => *key == draft.key,
         StoreError::NotUnique { field, value, owner } => {
@@ -339,7 +297,7 @@ impl From<DaoError> for Refusal {
 
 /// The `ttl` of a body.
 #[derive(Debug)]
-enum TtlValue {
+pub(super) enum TtlValue {
     Unsaid,
     Given(Value),
 }

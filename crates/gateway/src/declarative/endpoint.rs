@@ -7,7 +7,7 @@ use gateway_model::declarative::Options;
 use serde_json::json;
 
 use super::request::{BadRequest, Request};
-use super::{Loader, Refusal};
+use super::{Loader, Refusal, aside};
 use crate::admin::{AdminAnswer, ConfigEndpoint};
 
 impl ConfigEndpoint for Loader {
@@ -30,16 +30,15 @@ impl ConfigEndpoint for Loader {
         body: Bytes,
         query: &'a [(String, String)],
     ) -> BoxFuture<'a, AdminAnswer> {
+        let (content_type, query) = (content_type.map(str::to_owned), query.to_owned());
         async move {
-            let request = match Request::read(content_type, &body, query) {
-                Ok(request) => request,
-                Err(BadRequest::NotJson) => return AdminAnswer::message(400, "Cannot parse JSON body"),
-                Err(BadRequest::Missing) => {
-                    return AdminAnswer::message(400, "expected a declarative configuration");
-                }
-            };
-            drop(body);
-            self.answer(request).await
+            let read = aside(move || Request::read(content_type.as_deref(), &body, &query));
+            match read.await {
+                Some(Ok(request)) => self.answer(request).await,
+                Some(Err(BadRequest::NotJson)) => AdminAnswer::message(400, "Cannot parse JSON body"),
+                Some(Err(BadRequest::Missing)) => AdminAnswer::message(400, "expected a declarative configuration"),
+                None => cut_short(),
+            }
         }
         .boxed()
     }
@@ -51,14 +50,22 @@ impl Loader {
             return AdminAnswer::empty(304);
         }
         let options = Options { flatten_errors: request.flatten_errors };
-        let (config, hash) = match request.config.read() {
-            Ok(read) => read,
-            Err(error) => return AdminAnswer::json(400, error.body()),
+        let (config, hash) = match aside(|| request.config.read()).await {
+            Some(Ok(read)) => read,
+            Some(Err(error)) => return AdminAnswer::json(400, error.body()),
+            None => return cut_short(),
         };
         match Self::load(self, config, hash, options).await {
-            Ok(declared) => AdminAnswer::json_text(201, declared.answer()),
+            Ok(declared) => match aside(move || declared.answer()).await {
+                Some(answer) => AdminAnswer::json_text(201, answer),
+                None => cut_short(),
+            },
             Err(Refusal::Config(error)) => AdminAnswer::json(400, error.body()),
             Err(Refusal::Store(error)) => error.into(),
         }
     }
+}
+
+fn cut_short() -> AdminAnswer {
+    AdminAnswer::message(500, "An unexpected error occurred")
 }

@@ -78,6 +78,39 @@ async fn only_differences_are_changes() {
 }
 
 #[tokio::test]
+async fn what_somebody_else_wrote_does_not_mislead() {
+    let (lab, fresh) = (lab(), lab());
+    let key = |name: &str| store::Key::new("marks", "", name);
+    let bodies = async |lab: &Lab| {
+        let mut all = Vec::new();
+        for kind in ["services", "routes", "consumers"] {
+            let page = lab.store.list(Query::all(kind)).await.expect("memory does not fail");
+            all.extend(page.records.iter().map(|record| record.draft.body.to_string()));
+        }
+        all
+    };
+    let more = YAML.replace("services:", "consumers:\n- username: bob\nservices:");
+    let less = "_format_version: '3.0'\nservices:\n- name: a\n  host: other\n";
+    fresh.loader.load_text(less).await.expect("it is valid");
+    for (number, text) in [YAML, &more, YAML, &more, less].iter().enumerate() {
+        lab.loader.load_text(text).await.expect("it is valid");
+        if number % 2 == 1 {
+            let mark = Op::Create(Draft::new(key(&number.to_string()), "{}"));
+            lab.store.commit(vec![mark]).await.expect("memory does not fail");
+        }
+    }
+    assert_eq!(bodies(&lab).await, bodies(&fresh).await);
+    // A record that is missing although it was loaded is put again.
+    let route = "_format_version: '3.0'\nroutes:\n- name: r\n  paths: [/r]\n";
+    lab.loader.load_text(route).await.expect("it is valid");
+    let routes = lab.store.list(Query::all("routes")).await.expect("memory does not fail");
+    let gone = routes.records[0].draft.key.clone();
+    lab.store.commit(vec![Op::Delete(gone, None)]).await.expect("memory does not fail");
+    lab.loader.load_text(route).await.expect("it is valid");
+    assert_eq!(lab.count("routes").await, 1);
+}
+
+#[tokio::test]
 async fn hash_tells_texts_apart() {
     let lab = lab();
     assert_eq!(lab.loader.hash(), EMPTY_HASH);
