@@ -43,14 +43,23 @@ impl Api {
     /// `/certificates/{certificates}` by the name of a server.
     pub(super) async fn certificate_by_name(&self, call: &Call<'_>, entity: &EntitySchema) -> Result<Answer, Answer> {
         let name = call.segment(0);
-        match (self.certificate_named(name).await?, call.method) {
-            (Some(id), _) => self.by(call, entity, By::Id(&id)).await,
-            (None, &Method::PUT) => {
-                let given = self.given(call, entity, None)?;
-                Ok(Answer::ok(self.parts.dao.insert(entity, given).await?.into()))
-            }
-            (None, _) => Err(Answer::message(404, "SNI not found")),
+        let owner = self.certificate_named(name).await?;
+        if call.method != Method::PUT {
+            let id = owner.ok_or_else(|| Answer::message(404, "SNI not found"))?;
+            return self.by(call, entity, By::Id(&id)).await;
         }
+        let mut given = self.given(call, entity, None)?;
+        // Names that are said are joined by that of the path; without any the certificate has none.
+        if let Some(Value::Array(names)) = given.get_mut("snis")
+            && !names.iter().any(|other| other == name)
+        {
+            names.push(name.into());
+        }
+        let document = match &owner {
+            Some(id) => self.parts.dao.upsert(entity, By::Id(id), given).await?,
+            None => self.parts.dao.insert(entity, given).await?,
+        };
+        Ok(Answer::ok(document.into()))
     }
 
     /// `/consumers/{consumers}/acls/{acls}` by the group.

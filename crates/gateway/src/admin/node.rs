@@ -174,6 +174,7 @@ impl Api {
         let loaded: Map<String, Value> = available.keys().map(|name| (name.clone(), json!(true))).collect();
         configuration.insert("loaded_plugins".to_owned(), Value::Object(loaded));
         configuration.insert("loaded_vaults".to_owned(), json!({ "env": true }));
+        configuration.insert("log_level".to_owned(), node.log_level().into());
         Ok(Answer::ok(json!({
             "version": COMPATIBLE_VERSION,
             "tagline": "Welcome to kong",
@@ -183,7 +184,7 @@ impl Api {
             "lua_version": "LuaJIT 2.1.0-20231117.1",
             "pids": { "master": std::process::id(), "workers": workers },
             "timers": { "running": running, "pending": pending },
-            "plugins": { "available_on_server": available, "enabled_in_cluster": dao.enabled_plugins().await? },
+            "plugins": { "available_on_server": available, "enabled_in_cluster": dao.used_plugins().await? },
             "configuration": configuration,
         })))
     }
@@ -221,11 +222,13 @@ impl Api {
             Some(value) => value.as_f64().unwrap_or(USUAL_TIMEOUT),
         };
         let level = call.segment(0);
-        if timeout < 0.0 {
-            return Err(Answer::message(400, "timeout must be greater than or equal to 0"));
-        }
         if !LOG_LEVELS.contains(&level) {
             return Err(Answer::message(400, format!("unknown log level: {level}")));
+        }
+        // A part of a second is a whole one.
+        let timeout = timeout.ceil();
+        if timeout < 0.0 {
+            return Err(Answer::message(400, "timeout must be greater than or equal to 0"));
         }
         if self.parts.node.log_level() == level {
             return Ok(Answer::message(200, format!("log level is already {level}")));

@@ -56,6 +56,10 @@ pub(super) fn stored(record: &Record) -> Result<Fields, DaoError> {
 /// The document as reads show it.
 pub(super) fn shown(entity: &EntitySchema, stored: &Fields, expires: Option<Timestamp>, now: Timestamp) -> Fields {
     let mut shown = entity.present(stored);
+    if entity.name() == "targets" {
+        // Those of a configuration are kept as they were given; what is no address stays as it is.
+        drop(super::targets::normalise(&mut shown));
+    }
     if entity.has_ttl() {
         let left = expires.map(|at| at.duration_since(now).as_secs().max(0));
         shown.insert("ttl".to_owned(), left.map_or(Value::Null, Value::from));

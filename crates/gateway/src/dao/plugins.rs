@@ -38,21 +38,20 @@ impl Dao {
         Ok(())
     }
 
-    /// The names of the plugins that some document enables, each once.
+    /// The names of the plugins that there are documents of, also of those switched off, each once.
     ///
     /// # Errors
     /// The store's failure.
-    pub async fn enabled_plugins(&self) -> Result<Vec<Value>, DaoError> {
-        let mut names = BTreeSet::new();
+    pub async fn used_plugins(&self) -> Result<Vec<Value>, DaoError> {
+        let mut names = Vec::new();
         for record in self.store.list(Query::all("plugins")).await.map_err(failed)?.records {
-            let plugin = stored(&record)?;
-            if plugin.get("enabled") != Some(&Value::Bool(false))
-                && let Some(name) = plugin.get("name").and_then(Value::as_str)
+            if let Some(name) = stored(&record)?.shift_remove("name")
+                && !names.contains(&name)
             {
-                names.insert(name.to_owned());
+                names.push(name);
             }
         }
-        Ok(names.into_iter().map(Value::String).collect())
+        Ok(names)
     }
 }
 

@@ -52,6 +52,21 @@ async fn put_without_names_clears_them() {
 }
 
 #[tokio::test]
+async fn put_by_a_name_adds_it_to_those_that_are_said() {
+    for api in with_names(json!(["a.com"])).await {
+        let (cert, key) = certificate();
+        for (path, names, all) in [
+            ("/certificates/a.com", json!(["b.com"]), json!(["a.com", "b.com"])),
+            ("/certificates/c.com", json!(["d.com", "c.com"]), json!(["c.com", "d.com"])),
+            ("/certificates/e.com", json!([]), json!(["e.com"])),
+        ] {
+            let got = api.call("PUT", path, json!({ "cert": cert, "key": key, "snis": names })).await;
+            assert_eq!((got.status, &got.json()["snis"]), (200, &all), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn names_belong_to_one_certificate() {
     for api in with_names(json!(["a.com"])).await {
         let (cert, key) = certificate();
