@@ -398,6 +398,15 @@ impl Headers {
         self.kinds & names.kinds != 0
     }
 
+    /// Whether there is a field with one of these names.
+    pub fn has_any(&self, names: &Names) -> bool {
+        self.may_have(names)
+            && self
+                .fields
+                .iter()
+                .any(|field| names.may_contain(field.kind) && names.compare(field.kind, field.name.of(&self.bytes)))
+    }
+
     /// Removes every field with one of these names; whether there was one. Costs next to nothing where there is none.
     pub fn remove_any(&mut self, names: &Names) -> bool {
         let before = self.fields.len();
@@ -515,7 +524,8 @@ mod tests {
         headers.append("CONNECTION", "2");
         headers.append("x", "3");
         headers.append("y", "4");
-        assert!(headers.may_have(&NAMES) && headers.remove_any(&NAMES) && !headers.remove_any(&NAMES));
+        assert!(headers.may_have(&NAMES) && headers.has_any(&NAMES));
+        assert!(headers.remove_any(&NAMES) && !headers.has_any(&NAMES) && !headers.remove_any(&NAMES));
         assert_eq!(headers.iter().map(|(name, _)| name).collect::<Vec<_>>(), [b"Date".as_slice(), b"y"]);
     }
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use engine::balance::{Picked, Tried};
-use engine::exchange::{BodyError, BodyFilter, Exchange};
+use engine::exchange::{BodyError, BodyFilter, Exchange, Responded};
 use engine::forward::{ForwardError, Kind, Stage, Timeouts, Upload};
 use engine::headers::{Headers, Names};
 use engine::health::Outcome as Attempt;
 use engine::http1::write_field;
 use engine::message::{Method, RequestHead, ResponseHead};
-use engine::upstream::Endpoint;
+use engine::upstream::{Connection, Endpoint};
 
 use super::phases::{self, Collected};
 use super::{Gateway, Trail, own};
@@ -25,6 +25,9 @@ use crate::upstreams::UpstreamRuntime;
 /// How much of a request's body is read before it goes upstream, if the route asks for that: with it in hand, a failed
 /// attempt can be repeated.
 const BUFFERED: usize = 256 * 1024;
+
+/// The longest body of an answer that is held back for plugins.
+const HELD: usize = 16 << 20;
 
 impl Gateway {
     /// Forwards the request, tries again where that is safe, and relays the response. What is rare waits apart, so
@@ -45,8 +48,11 @@ impl Gateway {
             .and_then(|upstream| upstream.hashing.as_ref())
             .map(|hashing| hashing.hash(context, || uuid::Uuid::new_v4().to_string()));
         let logged = phases::have_log(collected) || self.access_log.is_some();
-        let timeouts =
-            Timeouts { connect: service.connect_timeout, write: service.write_timeout, read: service.read_timeout };
+        let detour = context.detour.as_deref();
+        let usual = [service.connect_timeout, service.write_timeout, service.read_timeout];
+        let [connect, write, read] = detour.and_then(|detour| detour.timeouts).unwrap_or(usual);
+        let timeouts = Timeouts { connect, write, read };
+        let retries = detour.and_then(|detour| detour.retries).unwrap_or(service.retries);
         let body = context.replaced_body.take();
         let upgrade = exchange.wants_upgrade() && is_websocket(&context.request);
 
@@ -129,7 +135,7 @@ impl Gateway {
             if stale {
                 tries -= 1;
             }
-            if tries <= service.retries && may_try_again(&error, &context.request.method, body.is_some(), stale) {
+            if tries <= retries && may_try_again(&error, &context.request.method, body.is_some(), stale) {
                 continue;
             }
             tracing::debug!(%error, address = %peer.endpoint.addr(), "Upstream failed");
@@ -153,21 +159,17 @@ impl Gateway {
         if logged || phases::have_header_filter(collected) {
             forwarding::strip_hop_by_hop(&mut responded.head.headers);
         }
-        responded.head.headers.replace(&context.response_headers);
-        // What is said of the hops does not depend on what plugins take away.
-        let hops = phases::have_header_filter(collected).then(|| forwarding::list(&responded.head.headers, "Via"));
-        phases::header_filter(collected, context, &mut responded.head);
-        if let Some(hops) = hops.filter(|_| config.settings.headers.server_tokens) {
-            responded.head.headers.remove("Via");
-            if !hops.is_empty() {
-                responded.head.headers.append("Via", hops);
-            }
+        let held = context.detour.as_ref().is_some_and(|detour| detour.hold_answer);
+        if held && !responded.tunnel && context.request.method != Method::Head {
+            let held = self.hold(config, exchange, context, collected, connection, responded, &timeouts, trail);
+            return Box::pin(held).await;
         }
+        filter_head(config, collected, context, &mut responded.head);
         self.date(config, &mut responded.head);
         own::name_charset(&mut responded.head.headers);
         match exchange.lines() {
             // Nobody looks at them any more.
-            Some(lines) if !logged && !responded.head.headers.may_have(&SIGNED) => {
+            Some(lines) if !logged && !responded.head.headers.has_any(&SIGNED) => {
                 let mut write = |name: &str, value: &[u8]| write_field(name, value, lines);
                 sign_proxied(&responded.head, config, context, trail, &mut write);
             }
@@ -180,7 +182,7 @@ impl Gateway {
         let seen = logged.then(|| responded.head.clone());
 
         let relayed = if responded.tunnel {
-            Box::pin(exchange.tunnel(connection, responded, service.read_timeout)).await.map(drop)
+            Box::pin(exchange.tunnel(connection, responded, timeouts.read)).await.map(drop)
         } else if phases::have_body_filter(collected) {
             let mut filter = Filter { collected, context, part: Vec::new() };
             Box::pin(exchange.relay(connection, responded, Some(&mut filter), &timeouts)).await
@@ -193,6 +195,48 @@ impl Gateway {
         if let Some(head) = seen {
             self.finish(exchange, context, collected, &head, trail);
         }
+    }
+
+    /// Reads an answer to its end, and sends it as plugins changed it who saw its body before its head left.
+    #[expect(clippy::too_many_arguments, reason = "a request's whole state, in one place")]
+    async fn hold(
+        &self,
+        config: &Config,
+        exchange: &mut Exchange,
+        context: &mut Context,
+        collected: &Collected<'_>,
+        connection: Box<Connection>,
+        responded: Responded,
+        timeouts: &Timeouts,
+        trail: &Trail,
+    ) {
+        let mut head = responded.head;
+        let mut body = match exchange.collect(connection, HELD, timeouts).await {
+            Ok(body) => body,
+            Err(error) => {
+                tracing::debug!(%error, "Response could not be held");
+                let status = status_of(&error);
+                let answer = Answer::error(status, error_body::usual_message(status));
+                return self.answer(config, exchange, context, collected, answer, Source::Error, trail).await;
+            }
+        };
+        context.detour_mut().held_body = Some(Arc::from(&body[..]));
+        forwarding::strip_hop_by_hop(&mut head.headers);
+        head.headers.remove("Content-Length");
+        filter_head(config, collected, context, &mut head);
+        if phases::have_body_filter(collected) {
+            head.headers.remove("Content-Length");
+            phases::last_body_filter(collected, context, &mut body);
+        }
+        self.date(config, &mut head);
+        own::name_charset(&mut head.headers);
+        let mut said = Headers::new();
+        sign_proxied(&head, config, context, trail, &mut |name, value| said.append(name, value));
+        head.headers.replace(&said);
+        if let Err(error) = exchange.respond(&head, &body).await {
+            tracing::debug!(%error, "Client went away");
+        }
+        self.finish(exchange, context, collected, &head, trail);
     }
 
     /// The client broke its own request, or is gone.
@@ -213,6 +257,23 @@ impl Gateway {
         exchange.close_after();
         let answer = Answer::error(status, error_body::usual_message(status));
         self.answer(config, exchange, context, collected, answer, Source::Error, trail).await;
+    }
+}
+
+/// Runs the header filters on an upstream's head.
+fn filter_head(config: &Config, collected: &Collected<'_>, context: &mut Context, head: &mut ResponseHead) {
+    head.headers.replace(&context.response_headers);
+    if !phases::have_header_filter(collected) {
+        return;
+    }
+    // What is said of the hops does not depend on what plugins take away.
+    let hops = forwarding::list(&head.headers, "Via");
+    phases::header_filter(collected, context, head);
+    if config.settings.headers.server_tokens {
+        head.headers.remove("Via");
+        if !hops.is_empty() {
+            head.headers.append("Via", hops);
+        }
     }
 }
 
@@ -386,7 +447,11 @@ impl BodyFilter for Filter<'_, '_> {
     fn filter(&mut self, data: &[u8], last: bool, out: &mut Vec<u8>) {
         self.part.clear();
         self.part.extend_from_slice(data);
-        phases::body_filter(self.collected, self.context, &mut self.part, last);
+        if last {
+            phases::last_body_filter(self.collected, self.context, &mut self.part);
+        } else {
+            phases::body_filter(self.collected, self.context, &mut self.part, false);
+        }
         out.extend_from_slice(&self.part);
     }
 }
