@@ -210,7 +210,7 @@ impl H2 {
 
     pub(super) fn end(&mut self, trailers: Option<&Headers>) {
         if matches!(self.end, End::Open) {
-            self.end = End::Pending(trailers.map(|trailers| heads::write_trailers(trailers)));
+            self.end = End::Pending(trailers.map(heads::write_trailers));
         }
     }
 

@@ -102,12 +102,11 @@ pub(crate) fn write_request(head: &RequestHead, tls: bool, length: Option<u64>) 
     let path = PathAndQuery::try_from(head.target.as_slice()).map_err(|_| invalid("target"))?;
     let host = head.headers.get("host").ok_or_else(|| invalid("host"))?;
     let authority = Authority::try_from(host).map_err(|_| invalid("host"))?;
-    let uri = http::Uri::builder()
-        .scheme(if tls { Scheme::HTTPS } else { Scheme::HTTP })
-        .authority(authority)
-        .path_and_query(path)
-        .build()
-        .map_err(|_| invalid("target"))?;
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(if tls { Scheme::HTTPS } else { Scheme::HTTP });
+    parts.authority = Some(authority);
+    parts.path_and_query = Some(path);
+    let uri = http::Uri::from_parts(parts).map_err(|_| invalid("target"))?;
     let mut request = http::Request::new(());
     *request.method_mut() = method(&head.method).ok_or_else(|| invalid("method"))?;
     *request.uri_mut() = uri;
@@ -194,3 +193,6 @@ pub(super) fn size(fields: &HeaderMap) -> u64 {
 fn counted(name: usize, value: usize) -> u64 {
     (name + value + 4) as u64
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,3 +160,6 @@ impl fmt::Debug for Wire {
         f.debug_struct("Wire").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

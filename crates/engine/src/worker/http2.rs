@@ -45,7 +45,7 @@ pub(super) async fn serve<S: Service>(open: Rc<Open>, io: Io, read: Vec<u8>, pee
     loop {
         let event = poll_fn(|context| {
             match wire.poll_with(connection.poll_accept(context), context) {
-                Poll::Ready(Ok(Some(Ok(accepted)))) => return Poll::Ready(Event::Request(accepted)),
+                Poll::Ready(Ok(Some(Ok(accepted)))) => return Poll::Ready(Event::Request(Box::new(accepted))),
                 Poll::Ready(Ok(Some(Err(error)))) => return Poll::Ready(Event::End(Err(io::Error::other(error)))),
                 Poll::Ready(Ok(None)) => return Poll::Ready(Event::End(Ok(()))),
                 Poll::Ready(Err(error)) => return Poll::Ready(Event::End(Err(error))),
@@ -78,7 +78,7 @@ pub(super) async fn serve<S: Service>(open: Rc<Open>, io: Io, read: Vec<u8>, pee
 
 /// What becomes of a connection next.
 enum Event {
-    Request(Accepted),
+    Request(Box<Accepted>),
     /// The worker accepts no more.
     Drain,
     /// There has been no request for a while.

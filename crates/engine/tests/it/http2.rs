@@ -153,6 +153,49 @@ async fn requests_of_one_connection_run_at_once() {
 }
 
 #[tokio::test]
+async fn tasks_wait_for_the_next_requests_until_the_connection_is_at_rest() {
+    let proxy = Proxy::start_with(nowhere().await, http2_listener()).await;
+    let tasks = async || proxy.connect().await.get("/tasks").await.text().parse::<usize>().unwrap();
+    let before = tasks().await;
+    let mut client = Http2::connect(proxy.addr).await;
+    let mut most = 0;
+    for _ in 0..3 {
+        let mut open = Vec::new();
+        for _ in 0..20 {
+            let request = Request::builder().method("POST").uri("http://test/echo").body(()).unwrap();
+            open.push(client.send.clone().ready().await.unwrap().send_request(request, false).unwrap());
+        }
+        for (response, mut stream) in open {
+            stream.send_data(Bytes::from("x"), true).unwrap();
+            assert_eq!(read_all(response.await.unwrap().into_body()).await.unwrap().data, b"x");
+        }
+        most = most.max(tasks().await);
+    }
+    // That of the connection, one for each request at a time, and perhaps one of a client that has just gone.
+    assert!(most <= before + 22, "{before} {most}");
+    while tasks().await != before + 1 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(client.request("GET", "/hello", None).await.unwrap().1.data, b"hello");
+}
+
+#[tokio::test]
+async fn a_client_with_a_small_window_gets_all_of_a_response() {
+    let proxy = Proxy::start_with(nowhere().await, http2_listener()).await;
+    let stream = TcpStream::connect(proxy.addr).await.unwrap();
+    let (send, connection) = h2::client::Builder::new().initial_window_size(700).handshake(stream).await.unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { drop(connection.await) });
+    let mut client = Http2 { send, tasks };
+    for length in [1, 700, 701, 16_384, 40_000] {
+        let sent: Vec<u8> = (0..length).map(|at: u32| at as u8).collect();
+        let (_, body) = client.request("POST", "/echo", Some(&sent)).await.unwrap();
+        assert!(body.data == sent);
+    }
+    assert_eq!(client.request("GET", "/stream", None).await.unwrap().1.trailers.unwrap()["x-sum"], "3");
+}
+
+#[tokio::test]
 async fn http2_goes_on_to_an_upstream_of_http1() {
     let upstream = Upstream::mirror().await;
     let proxy = Proxy::start_with(upstream.addr, http2_listener()).await;

@@ -35,6 +35,10 @@ impl Service for Scripted {
             "/empty" => respond(exchange, 204, b"ignored").await,
             "/ignore" => respond(exchange, 200, b"not read").await,
             "/nothing" => {}
+            "/tasks" => {
+                let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+                respond(exchange, 200, tasks.to_string().as_bytes()).await;
+            }
             "/echo" => self.echo(exchange).await,
             "/stream" => stream(exchange).await,
             "/buffered" => match exchange.buffer_body(1000).await.map(<[u8]>::len) {

@@ -51,8 +51,7 @@ impl<S: Service> Streams<S> {
     }
 
     /// Serves a request beside the others.
-    pub(super) fn serve(&self, accepted: Accepted) {
-        let accepted = Box::new(accepted);
+    pub(super) fn serve(&self, accepted: Box<Accepted>) {
         let seat = self.0.waiting.borrow_mut().pop();
         match seat {
             Some(seat) => {
