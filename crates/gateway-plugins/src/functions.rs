@@ -379,6 +379,7 @@ fn copy(of: &Context) -> Context {
     context.credential = of.credential.clone();
     context.groups = of.groups.clone();
     context.shared = of.shared.clone();
+    context.detour = of.detour.clone();
     context.source = of.source;
     if let Some(tables) = of.kept::<tables::Tables>() {
         context.keep(tables.clone());

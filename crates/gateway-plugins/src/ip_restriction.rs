@@ -9,7 +9,7 @@ mod tests;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use gateway_proxy::pdk::{Access, Answer, Context, Definition, Environment, Phases, Plugin, RequestBody};
+use gateway_proxy::pdk::{Access, Context, Definition, Environment, Phases, Plugin, RequestBody};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Consumers and credentials in force.
+//! Consumers and credentials in force, and the names of upstreams.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ pub struct Directory {
     consumers_by_name: Table<Arc<str>, Arc<Consumer>>,
     consumers_by_custom_id: Table<Arc<str>, Arc<Consumer>>,
     collections: Vec<(&'static str, Collection)>,
+    upstreams: Table<Arc<str>, ()>,
 }
 
 /// The credentials of one collection.
@@ -53,6 +54,21 @@ impl Directory {
     /// The credentials of `collection` that belong to `consumer`, by id; may include expired ones.
     pub fn credentials_of(&self, collection: &str, consumer: &str) -> &[Arc<Credential>] {
         self.collection(collection).and_then(|of| of.by_consumer.get(consumer)).map_or(&[], |credentials| credentials)
+    }
+
+    /// Whether there is an upstream with this name.
+    pub fn has_upstream(&self, name: &str) -> bool {
+        self.upstreams.get(name).is_some()
+    }
+
+    /// Puts the name of an upstream in.
+    pub fn put_upstream(&mut self, name: &Arc<str>) {
+        self.upstreams.insert(Arc::clone(name), ());
+    }
+
+    /// Takes the name of an upstream out.
+    pub fn remove_upstream(&mut self, name: &str) {
+        self.upstreams.remove(name);
     }
 
     /// Puts a consumer in, in place of the one with its id.

@@ -127,7 +127,7 @@ impl Gateway {
         phases::header_filter(collected, context, &mut head);
         if phases::have_body_filter(collected) {
             head.headers.remove("Content-Length");
-            phases::body_filter(collected, context, &mut body, true);
+            phases::last_body_filter(collected, context, &mut body);
         }
         own::sign(&mut head, config, context, trail);
         self.date(config, &mut head);

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use futures_util::future::LocalBoxFuture;
 
 pub use answer::{Answer, Content};
-pub use context::{BodyError, Client, Context, ErrorFormat, RequestBody, RequestId, Target, Tls, Trust};
+pub use context::{BodyError, Client, Context, Detour, ErrorFormat, RequestBody, RequestId, Target, Tls, Trust};
 pub use counters::Counters;
 pub use credential::{Authenticated, Credential, Parsed};
 pub use documents::Documents;

@@ -168,7 +168,10 @@ fn code_changes_what_goes_upstream() {
     let target = &request.context.target;
     assert_eq!(request.context.request.method.as_str(), "DELETE");
     assert_eq!((&target.path[..], request.query()), (&b"/new%20path/%41"[..], "?a=x%20y&a&e=&f&z=1"));
-    assert_eq!((target.host.as_deref(), target.port, target.host_header.as_deref()), (Some("10.0.0.1"), 8080, Some(&b"h.x"[..])));
+    assert_eq!(
+        (target.host.as_deref(), target.port, target.host_header.as_deref()),
+        (Some("10.0.0.1"), 8080, Some(&b"h.x"[..]))
+    );
     assert_eq!(request.context.request.headers.get_all("x-l").collect::<Vec<_>>(), [b"b", b"a"]);
     assert_eq!((request.upstream("X-One"), request.response("X-R")), (None, Some("1")));
     assert_eq!(request.context.replaced_body.as_deref(), Some(&b"a=x%20y&b=1&b=2"[..]));
@@ -366,6 +369,39 @@ fn the_server_is_spoken_to() {
     is("ngx.parse_http_time('Sun, 09 Sep 2001 01:46:40 GMT')", "1000000000");
     is("ngx.quote_sql_str(\"a'b\")", "'a\\'b'");
     is("ngx.null", "userdata: NULL");
+}
+
+#[test]
+fn the_way_upstream_is_changed() {
+    let mut lab = Lab::new();
+    lab.directory.put_upstream(&"up".into());
+    let mut request = lab.request("GET", "/").routed().served();
+    let code = "assert(kong.service.set_upstream('up')) local ok, why = kong.service.set_upstream('none') \
+                kong.service.set_retries(1) kong.service.set_timeouts(10, 20, 30) \
+                kong.service.request.enable_buffering() kong.service.request.set_header('X-Why', tostring(ok) .. why)";
+    assert!(request.access(&*plugin(&lab, access(code))).is_none());
+    assert_eq!(request.upstream("X-Why"), Some("nilcould not find an Upstream named 'none'"));
+    assert_eq!(request.context.target.host.as_deref(), Some("up"));
+    let detour = request.context.detour.unwrap();
+    assert_eq!((detour.retries, detour.hold_answer), (Some(1), true));
+    assert_eq!(detour.timeouts.unwrap().map(|timeout| timeout.as_millis()), [10, 20, 30]);
+}
+
+#[test]
+fn an_answer_that_is_held_shows_its_body() {
+    let lab = Lab::new();
+    let header = |held: Option<&[u8]>, code: &str| {
+        let plugin = plugin(&lab, json!({ "header_filter": [format!("kong.response.set_header('X-B', {code})")] }));
+        let mut request = lab.request("GET", "/");
+        request.context.detour_mut().held_body = held.map(Into::into);
+        let head = request.filter_headers(&*plugin, &[("Content-Type", "application/json")]);
+        (head.status, head.headers.get_str("x-b").map(str::to_owned))
+    };
+    let body = Some(&b"{\"a\":[1,2]}"[..]);
+    assert_eq!(header(body, "#kong.service.response.get_raw_body()"), (200, Some("11".to_owned())));
+    assert_eq!(header(body, "kong.service.response.get_body().a[2]"), (200, Some("2".to_owned())));
+    assert_eq!(header(Some(b"x"), "tostring(kong.service.response.get_body())"), (200, Some("nil".to_owned())));
+    assert_eq!(header(None, "kong.service.response.get_raw_body()"), (500, None), "it was not asked for");
 }
 
 #[test]

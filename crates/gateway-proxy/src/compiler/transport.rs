@@ -31,9 +31,17 @@ impl Compiler {
     /// Puts upstreams that changed, or whose targets did, into force.
     pub(super) fn compile_upstreams(&mut self, dirty: &mut Dirty, problems: &mut Vec<Problem>) {
         let changed = std::mem::take(&mut dirty.upstreams);
+        if changed.is_empty() {
+            return;
+        }
+        let directory = Arc::make_mut(&mut self.directory);
         // Names first: one upstream may have taken over another's.
         for name in changed.values().flatten() {
             self.upstreams_by_name.remove(name);
+            directory.remove_upstream(name);
+        }
+        for document in changed.keys().filter_map(|id| self.documents.upstreams.get(id)) {
+            directory.put_upstream(&document.name);
         }
         for id in changed.into_keys() {
             let Some(document) = self.documents.upstreams.get(&id) else {

@@ -68,6 +68,16 @@ pub(super) fn body_filter(collected: &Collected<'_>, context: &mut Context, part
     }
 }
 
+/// Runs the body filters on the last part of the answer's body. They see its end apart, after what comes with it.
+pub(super) fn last_body_filter(collected: &Collected<'_>, context: &mut Context, part: &mut Vec<u8>) {
+    if !part.is_empty() {
+        body_filter(collected, context, part, false);
+    }
+    let mut end = Vec::new();
+    body_filter(collected, context, &mut end, true);
+    part.append(&mut end);
+}
+
 /// Whether any plugin logs.
 pub(super) fn have_log(collected: &Collected<'_>) -> bool {
     collected.iter().any(|instance| instance.phases.log)

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::headers::Headers;
 use engine::message::RequestHead;
@@ -33,7 +34,8 @@ pub struct Context {
     pub route: Option<Arc<Route>>,
     /// Its service.
     pub service: Option<Arc<Service>>,
-    /// Named and numbered groups of the route's regular expression: name (or number from 1), text.
+    /// Named and numbered groups of the route's regular expression: name (or number from 1), text. If there are any,
+    /// the whole match is the one with number 0.
     pub captures: Vec<(Box<str>, Box<str>)>,
     /// Who calls, once a plugin found out.
     pub consumer: Option<Arc<Consumer>>,
@@ -47,6 +49,8 @@ pub struct Context {
     pub shared: Option<Box<serde_json::Map<String, serde_json::Value>>>,
     /// A body to send upstream instead of the client's.
     pub replaced_body: Option<Vec<u8>>,
+    /// How this request is to go another way than the service says; see [`detour_mut`](Self::detour_mut).
+    pub detour: Option<Box<Detour>>,
     /// The form of errors in [`Content::Error`](super::Content::Error).
     pub error_format: ErrorFormat,
     /// Who made the answer; known from the header filter on.
@@ -79,10 +83,16 @@ impl Context {
             response_headers: Headers::new(),
             shared: None,
             replaced_body: None,
+            detour: None,
             error_format: ErrorFormat::default(),
             source: Source::default(),
             kept: Vec::new(),
         }
+    }
+
+    /// What is asked for besides what the service says, to ask for more.
+    pub fn detour_mut(&mut self) -> &mut Detour {
+        self.detour.get_or_insert_default()
     }
 
     /// The time, Unix milliseconds.
@@ -256,6 +266,19 @@ pub struct Target {
     pub query: Vec<u8>,
     /// The `Host` to send; `None` to send what the route and the service say.
     pub host_header: Option<Box<[u8]>>,
+}
+
+/// What a plugin wants of one request that its service does not say.
+#[derive(Clone, Debug, Default)]
+pub struct Detour {
+    /// Tries after the first.
+    pub retries: Option<u32>,
+    /// For connecting, sending and receiving.
+    pub timeouts: Option<[Duration; 3]>,
+    /// Whether the upstream's answer waits until all of it is there, for header filters to see its body.
+    pub hold_answer: bool,
+    /// That body, from the header filter on.
+    pub held_body: Option<Arc<[u8]>>,
 }
 
 /// Form of error bodies.

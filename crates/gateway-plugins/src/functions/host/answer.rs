@@ -21,6 +21,10 @@ pub(super) fn offer(host: &Host<'_>) -> mlua::Result<()> {
     host.add("add_response_field", |_, frame, (name, values): (String, Vec<LuaString>)| {
         put(frame.response_fields(), &name, &values, true)
     })?;
+    host.add("held_body", |lua, frame, ()| {
+        let held = frame.context.detour.as_ref().and_then(|detour| detour.held_body.as_deref());
+        held.map(|body| lua.create_string(body)).transpose()
+    })?;
     host.add("set_status", |_, frame, status: u16| {
         match &mut frame.response {
             Some(head) => {

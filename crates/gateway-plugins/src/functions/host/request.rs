@@ -1,6 +1,7 @@
 //! The request: what it is, and what goes upstream of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gateway_proxy::pdk::Method;
 use mlua::{Lua, LuaString, Table, Value};
@@ -27,7 +28,21 @@ pub(super) fn offer(host: &Host<'_>) -> mlua::Result<()> {
     host.add("set_variable", |_, frame, (name, value): (String, LuaString)| {
         Ok(set_variable(frame, &name, &value.as_bytes()))
     })?;
-    host.add("captures", captures)
+    host.add("captures", captures)?;
+    host.add("has_upstream", |_, frame, name: String| Ok(frame.context.directory.has_upstream(&name)))?;
+    host.add("hold_answer", |_, frame, ()| {
+        frame.context.detour_mut().hold_answer = true;
+        Ok(())
+    })?;
+    host.add("set_retries", |_, frame, retries: u32| {
+        frame.context.detour_mut().retries = Some(retries);
+        Ok(())
+    })?;
+    host.add("set_timeouts", |_, frame, (connect, write, read): (u32, u32, u32)| {
+        let timeouts = [connect, write, read].map(|timeout| Duration::from_millis(timeout.into()));
+        frame.context.detour_mut().timeouts = Some(timeouts);
+        Ok(())
+    })
 }
 
 fn set_field(frame: &mut Frame, name: &str, values: &[LuaString], add: bool) -> mlua::Result<()> {
@@ -109,10 +124,6 @@ fn escape_path(path: &[u8], out: &mut Vec<u8>) {
 fn captures(lua: &Lua, frame: &mut Frame, (): ()) -> mlua::Result<Table> {
     let (named, unnamed) = (lua.create_table()?, lua.create_table()?);
     let context = &frame.context;
-    if !context.captures.is_empty() {
-        let whole = gateway_router::path::normalize(context.request.path());
-        unnamed.raw_set(0, lua.create_string(&*whole)?)?;
-    }
     for (name, text) in &context.captures {
         let text = Value::String(lua.create_string(text.as_bytes())?);
         match name.parse::<usize>() {

@@ -53,47 +53,12 @@ function request.get_raw_body()
   return util.body() or ""
 end
 
-local function media_type(text)
-  return (text or ""):match("^%s*([^;]-)%s*$") or (text or ""):match("^%s*([^;]-)%s*;") or ""
-end
-
-local function decode_multipart(body, content_type)
-  local boundary = content_type:match('[bB]oundary="([^"]+)"') or content_type:match("[bB]oundary=([^;%s]+)")
-  if not boundary then return nil end
-  local parts, mark, at = {}, "--" .. boundary, 1
-  while true do
-    local _, from = body:find(mark, at, true)
-    if not from or body:sub(from + 1, from + 2) == "--" then return parts end
-    local to = body:find(mark, from + 1, true)
-    if not to then return parts end
-    local part = body:sub(from + 1, to - 1):gsub("^\r?\n", ""):gsub("\r?\n$", "")
-    local split, last = part:find("\r?\n\r?\n")
-    if split then
-      local name = part:sub(1, split):match('[nN]ame="([^"]*)"')
-      if name then parts[name] = part:sub(last + 1) end
-    end
-    at = to
-  end
-end
-
 function request.get_body(mimetype, max_args)
   with_body()
-  local content_type = type(mimetype) == "string" and mimetype or host.request_field("content-type")
+  local received = host.request_field("content-type")
+  local content_type = type(mimetype) == "string" and mimetype or received
   if not content_type then return nil, "missing content type" end
-  local kind = media_type(content_type):lower()
-  if kind == "application/x-www-form-urlencoded" then
-    max_args = util.limit(max_args, "max_args", 100)
-    return host.decode_args(util.body() or "", max_args), nil, kind
-  elseif kind == "application/json" then
-    local value, err = host.json_decode(util.body() or "")
-    if type(value) ~= "table" then return nil, err or "invalid json body", kind end
-    return value, nil, kind
-  elseif kind == "multipart/form-data" then
-    local parts = decode_multipart(util.body() or "", host.request_field("content-type") or "")
-    if not parts then return nil, "invalid multipart body", kind end
-    return parts, nil, kind
-  end
-  return nil, "unsupported content type '" .. content_type .. "'", kind
+  return util.decode_body(util.body() or "", content_type, received, max_args)
 end
 
 client.get_ip = function() return host.get("peer_ip") end

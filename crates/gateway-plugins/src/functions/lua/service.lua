@@ -11,6 +11,7 @@ local with_buffer = util.only_in("response, header_filter, body_filter, log")
 function service.set_upstream(name)
   before_sent()
   util.expect(type(name) == "string", "host must be a string")
+  if not host.has_upstream(name) then return nil, "could not find an Upstream named '" .. name .. "'" end
   host.set("target_host", name)
   return true
 end
@@ -32,7 +33,7 @@ function service.set_retries(retries)
   util.expect(type(retries) == "number" and math.floor(retries) == retries, "retries must be an integer")
   util.expect(retries >= 0 and retries <= 32767,
     "retries must be an integer between 0 and 32767: given " .. tostring(retries))
-  unsupported("kong.service.set_retries")
+  host.set_retries(retries)
 end
 
 function service.set_timeouts(connect, write, read)
@@ -43,7 +44,7 @@ function service.set_timeouts(connect, write, read)
     util.expect(value >= 1 and value <= 2147483646,
       name .. " must be an integer between 1 and 2147483646: given " .. tostring(value))
   end
-  unsupported("kong.service.set_timeouts")
+  host.set_timeouts(connect, write, read)
 end
 
 function service.set_tls_verify(on)
@@ -170,22 +171,31 @@ function request.set_body(args, mimetype)
   return true
 end
 
--- Answers are never held back as a whole; who asks for the whole body is told so.
 function request.enable_buffering()
   before_sent()
+  host.hold_answer()
 end
 
 local NOT_BUFFERED =
   "service body is only available with buffered proxying (see: kong.service.request.enable_buffering function)"
 
-function response.get_raw_body()
+local function held_body()
   with_buffer()
-  error(NOT_BUFFERED, 2)
+  local body = host.held_body()
+  if not body then error(NOT_BUFFERED, 3) end
+  return body
 end
 
-function response.get_body()
-  with_buffer()
-  error(NOT_BUFFERED, 2)
+function response.get_raw_body()
+  return held_body()
+end
+
+function response.get_body(mimetype, max_args)
+  local body = held_body()
+  local received = host.response_field("content-type")
+  local content_type = mimetype or received
+  if not content_type then return nil, "missing response content type" end
+  return util.decode_body(body, content_type, received, max_args)
 end
 
 function response.get_status()
