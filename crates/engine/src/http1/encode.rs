@@ -36,6 +36,7 @@ pub(crate) fn write_response_without(head: &ResponseHead, without: &Names, out: 
 }
 
 /// Writes one more field.
+#[inline]
 pub fn write_field(name: &str, value: impl AsRef<[u8]>, out: &mut Vec<u8>) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
@@ -44,6 +45,7 @@ pub fn write_field(name: &str, value: impl AsRef<[u8]>, out: &mut Vec<u8>) {
 }
 
 /// Writes `Content-Length`.
+#[inline]
 pub fn write_length(length: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(b"Content-Length: ");
     out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
