@@ -105,7 +105,12 @@ impl RequestHead {
     }
 
     fn query_mark(&self) -> Option<usize> {
-        memchr::memchr(b'?', &self.target)
+        // Most targets end before a search of many bytes at once has begun.
+        let short = self.target.len().min(32);
+        match self.target[..short].iter().position(|byte| *byte == b'?') {
+            None if short < self.target.len() => memchr::memchr(b'?', &self.target[short..]).map(|at| short + at),
+            found => found,
+        }
     }
 }
 
@@ -126,5 +131,24 @@ impl ResponseHead {
     /// A head of our own, without fields.
     pub fn new(status: u16) -> Self {
         Self { status, reason: None, version: Version::Http11, headers: Headers::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_query_begins_behind_the_first_question_mark_however_far_away() {
+        for length in [1, 31, 32, 33, 100] {
+            let path = format!("/{}", "a".repeat(length - 1));
+            for query in [None, Some(""), Some("b?c")] {
+                let target = query.map_or(path.clone(), |query| format!("{path}?{query}"));
+                let head = RequestHead { target: target.clone().into_bytes(), ..RequestHead::default() };
+                assert_eq!((head.path(), head.query()), (path.as_bytes(), query.map(str::as_bytes)));
+                let (_, rest) = head.split_target();
+                assert_eq!(rest, &target.as_bytes()[length..]);
+            }
+        }
     }
 }

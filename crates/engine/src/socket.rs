@@ -61,12 +61,10 @@ fn poll_io(
             }
             count => Ok(count),
         });
-        match tried {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            tried => return Poll::Ready(tried),
-        }
-        if let Some(count) = part {
-            return Poll::Ready(Ok(count));
+        match (part, tried) {
+            (Some(count), _) => return Poll::Ready(Ok(count)),
+            (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+            (None, tried) => return Poll::Ready(tried),
         }
         ready!(if interest.is_readable() {
             stream.poll_read_ready(context)
