@@ -490,3 +490,12 @@ fn names_of_certificates_are_checked_with_them() {
     assert_eq!(complaint(json!(["120.0.9.32"])), json!(["must not be an IP"]));
     assert_eq!(complaint(json!("a.test")), "expected an array");
 }
+
+#[test]
+fn names_of_hosts_may_end_in_a_dot() {
+    let service = |host: &str| complaint("services", json!({"host": host}));
+    assert_eq!(service("example.test."), "");
+    for wrong in [".", "a..", ".a", "a..b"] {
+        assert_eq!(service(wrong), format!("schema violation (host: invalid value: {wrong})"));
+    }
+}

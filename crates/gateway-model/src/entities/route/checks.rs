@@ -71,8 +71,8 @@ pub(super) fn check_path(path: &Value) -> Result<(), String> {
         return match gateway_router::check_pattern(pattern) {
             Ok(()) => Ok(()),
             Err(err) => {
-                let reason = err.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                Err(format!("invalid regex: '{pattern}' (PCRE returned: {reason})"))
+                let reason = reason(pattern, &err);
+                Err(format!("invalid regex: '{pattern}' (PCRE returned: pcre2_compile() failed: {reason})"))
             }
         };
     }
@@ -85,6 +85,27 @@ pub(super) fn check_path(path: &Value) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("non-normalized path, consider use '{}' instead", String::from_utf8_lossy(&normal)))
+}
+
+/// Why a regular expression does not compile, in the words people know from PCRE where there are such.
+fn reason(pattern: &str, err: &str) -> String {
+    let said = err.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    let (words, at) = match said {
+        "unclosed group" => ("missing closing parenthesis", None),
+        "unclosed character class" => ("missing terminating ] for character class", None),
+        "incomplete escape sequence, reached end of pattern prematurely" => ("\\ at end of pattern", None),
+        "unopened group" => ("unmatched closing parenthesis", Some(())),
+        "repetition operator missing expression" => ("quantifier does not follow a repeatable item", Some(())),
+        other => (other, None),
+    };
+    // The line before points at the place, which is shown indented.
+    const INDENT: usize = 4;
+    let column = err.lines().rev().nth(1).and_then(|line| line.find('^')?.checked_sub(INDENT));
+    let rest = at.and(column).and_then(|column| pattern.char_indices().nth(column)).map(|(start, _)| &pattern[start..]);
+    match rest {
+        Some(rest) => format!("{words} in \"{pattern}\" at \"{rest}\""),
+        None => format!("{words} in \"{pattern}\""),
+    }
 }
 
 /// Whether nothing in the path could be written otherwise: no dots after slashes, no escapes.
@@ -165,5 +186,15 @@ mod tests {
         assert_eq!(checked("~/a(?<x>\\d+)"), Ok(()));
         let err = checked("~/[a").expect_err("not a pattern");
         assert!(err.starts_with("invalid regex: '/[a' (PCRE returned: "), "{err}");
+        for (path, told) in [
+            ("~/a(", r#"missing closing parenthesis in "/a(""#),
+            ("~/[a", r#"missing terminating ] for character class in "/[a""#),
+            ("~/a)b", r#"unmatched closing parenthesis in "/a)b" at ")b""#),
+            ("~/é(*)", r#"quantifier does not follow a repeatable item in "/é(*)" at "*)""#),
+        ] {
+            let pattern = &path[1..];
+            let expected = format!("invalid regex: '{pattern}' (PCRE returned: pcre2_compile() failed: {told})");
+            assert_eq!(check_path(&path.into()), Err(expected));
+        }
     }
 }

@@ -95,7 +95,9 @@ fn name(address: &str) -> Result<Address, String> {
         _ => (address, None),
     };
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    if !host.bytes().all(fits) || host.split('.').any(|label| label.is_empty() || label.ends_with('-')) {
+    // A name that is meant as it stands ends in a dot.
+    let labels = host.strip_suffix('.').unwrap_or(host);
+    if !host.bytes().all(fits) || labels.split('.').any(|label| label.is_empty() || label.ends_with('-')) {
         return Err(invalid());
     }
     Ok(Address { kind: AddressKind::Name, host: host.to_owned(), port })
