@@ -48,8 +48,8 @@ fn section(title: &str, results: &Results) -> Result<String> {
     let command: Vec<String> = std::env::args().skip(1).collect();
     writeln!(
         out,
-        "`bench {}`, {}, {}, load average {} before. Beside nginx {} with one worker and the same upstream, another nginx that \
-         answers 1 KiB (64 KiB). All on loopback; the proxy measured has processor 0, everything else the others \
+        "`bench {}`, {}, {}, load average {} before. Beside nginx {} with one worker and the same upstream, a bare loop that \
+         answers 1 KiB (64 KiB): the less it takes, the more it is the proxy that sets the pace. All on loopback; the proxy measured has processor 0, everything else the others \
          (the rows under \"Changes\" and \"Start\" are without that, with a worker a processor). Processor times move by \
          up to a factor of two between windows on a shared machine: the ratio is the median of those to nginx in the \
          same round. Instructions are those in user space, counted by valgrind: the difference of 3 500 and 500 \
@@ -182,18 +182,19 @@ fn traffic(out: &mut String, traffic: &Traffic) -> Result<()> {
         traffic.rss_nginx_mib,
         traffic.rss_gateway_mib
     )?;
-    writeln!(out, "| | instructions | CPU µs, median (least) | to nginx | requests/s | p50 ms | p99 ms | failed |")?;
-    writeln!(out, "|---|---|---|---|---|---|---|---|")?;
+    writeln!(out, "| | instructions | CPU µs, median (least) | to nginx | busy | requests/s | p50 ms | p99 ms | failed |")?;
+    writeln!(out, "|---|---|---|---|---|---|---|---|---|")?;
     for row in &traffic.rows {
         let kind = row.kind.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
         writeln!(
             out,
-            "| {kind}, {} | {} | {:.1} ({:.1}) | {} | {:.0} | {:.2} | {:.2} | {} |",
+            "| {kind}, {} | {} | {:.1} ({:.1}) | {} | {:.0} % | {:.0} | {:.2} | {:.2} | {} |",
             row.proxy,
             row.instructions.map_or_else(String::new, |count| count.to_string()),
             row.cpu_us,
             row.cpu_us_min,
             row.cpu_ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
+            row.busy * 100.0,
             row.rate,
             row.p50_ms,
             row.p99_ms,

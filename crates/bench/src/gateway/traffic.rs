@@ -51,6 +51,8 @@ pub(crate) struct Row {
     pub(crate) cpu_us_min: f64,
     /// To nginx in the same round: median.
     pub(crate) cpu_ratio: Option<f64>,
+    /// Part of a processor that the proxy used: below 1 it has slept now and then.
+    pub(crate) busy: f64,
     pub(crate) rate: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
@@ -228,6 +230,7 @@ fn row(lane: &Lane, all: &[Lane]) -> Result<Row> {
         cpu_us: median(column(&|window| window.0)),
         cpu_us_min: column(&|window| window.0).into_iter().fold(f64::INFINITY, f64::min),
         cpu_ratio: (!lane.is_nginx).then(|| median(ratios)),
+        busy: median(column(&|window| window.0 * window.1.rate / 1e6)),
         rate: median(column(&|window| window.1.rate)),
         p50_ms: median(column(&|window| window.1.p50_ms)),
         p99_ms: median(column(&|window| window.1.p99_ms)),
