@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -43,12 +43,10 @@ impl Io {
 
     /// Reads into `buffer`; 0 is the end.
     pub(crate) fn poll_fill(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        if let Self::Plain(stream) = self {
-            return poll_recv(stream, context, buffer);
+        match self {
+            Self::Plain(stream) => poll_recv(stream, context, buffer),
+            Self::Tls(stream) => stream.poll_fill(context, buffer),
         }
-        let mut buffer = ReadBuf::new(buffer);
-        ready!(Pin::new(self).poll_read(context, &mut buffer))?;
-        Poll::Ready(Ok(buffer.filled().len()))
     }
 
     /// Whether an idle connection can still be used: the other end has neither closed it nor said anything.

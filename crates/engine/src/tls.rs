@@ -5,6 +5,7 @@
 //! each one once.
 
 mod certificates;
+mod cipher;
 pub mod client;
 mod handshake;
 mod pem;

@@ -1,7 +1,7 @@
 //! A connection under TLS, on either side.
 //!
-//! What is read is decrypted in one place of the thread's and copied to where the reader wants it; what is written is
-//! sealed into records that leave with one call. A connection holds memory of its own only for a record that is not
+//! Records are read to one place of the thread's and opened from there to where the reader wants their data; what is
+//! written is sealed to that place and leaves with one call. A connection holds memory of its own only for a record that is not
 //! there to its end, data that the reader had no room for, and what the socket does not take.
 
 use std::cell::RefCell;
@@ -9,20 +9,20 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use rustls::crypto::cipher::OutboundChunks;
 use rustls::{Error, PeerMisbehaved};
 use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::records::{DATA_LIMIT, Opened, RECORD_LIMIT, Records};
+use super::cipher::{Content, DATA_LIMIT, OVERHEAD, RECORD_LIMIT, Slices, record_length};
+use super::records::{Opened, Records};
 use crate::socket::{poll_recv, poll_send};
 
 /// How many records are written at a time: a body of 64 KiB and its head.
 const RECORDS_AT_ONCE: usize = 5;
 
-/// As much as [`RECORDS_AT_ONCE`] records of usual size, behind the beginning of one.
-const SCRATCH: usize = 88 << 10;
+/// As much as [`RECORDS_AT_ONCE`] of the greatest records we write.
+const SCRATCH: usize = RECORDS_AT_ONCE * (DATA_LIMIT + OVERHEAD);
 
 /// How many slices are gathered at a time.
 const SLICES_AT_ONCE: usize = 16;
@@ -31,8 +31,8 @@ const SLICES_AT_ONCE: usize = 16;
 const REPLIES_LIMIT: u8 = 32;
 
 thread_local! {
-    /// Where records are decrypted.
-    static DECRYPTED: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+    /// Records on their way. Nothing stays in here.
+    static SCRATCH_SPACE: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
 }
 
 /// A connection whose handshake is done.
@@ -99,15 +99,41 @@ impl TlsStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads the socket once and puts the data of all records that are complete by then into `room`.
+    /// Reads into `room`; 0 is the end, or that there is no room.
+    pub(crate) fn poll_fill(&mut self, context: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        if !self.out.is_empty() {
+            self.try_drain(context)?;
+        }
+        if room.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        loop {
+            if !self.data.is_empty() {
+                return Poll::Ready(Ok(self.data.take(room)));
+            }
+            match &self.reading {
+                Reading::Open => {}
+                Reading::Closed => return Poll::Ready(Ok(0)),
+                Reading::Failed(error) => {
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error.clone())));
+                }
+            }
+            let filled = ready!(SCRATCH_SPACE.with_borrow_mut(|scratch| self.poll_records(context, scratch, room)))?;
+            if filled > 0 {
+                return Poll::Ready(Ok(filled));
+            }
+        }
+    }
+
+    /// Reads the socket once and puts the data of all records that are complete by then into `room`; how much.
     fn poll_records(
         &mut self,
         context: &mut Context<'_>,
         scratch: &mut [u8],
-        room: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+        room: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         let held = self.begun.len();
-        let most = room.remaining().max(RECORD_LIMIT).min(scratch.len() - held);
+        let most = room.len().max(RECORD_LIMIT).min(scratch.len() - held);
         let count = ready!(poll_recv(&self.socket, context, &mut scratch[held..held + most]))?;
         if count == 0 {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
@@ -115,25 +141,26 @@ impl TlsStream {
         if held > 0 {
             scratch[..held].copy_from_slice(&std::mem::take(&mut self.begun));
         }
-        if let Err(error) = self.open_all(&mut scratch[..held + count], room) {
+        let mut filled = 0;
+        if let Err(error) = self.open_all(&mut scratch[..held + count], room, &mut filled) {
             self.records.seal_error(&error, &mut self.out.bytes);
             self.reading = Reading::Failed(error);
         }
         if !self.out.is_empty() {
             self.try_drain(context)?;
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(filled))
     }
 
-    fn open_all(&mut self, mut bytes: &mut [u8], room: &mut ReadBuf<'_>) -> Result<(), Error> {
-        while let Some(length) = Records::length(bytes)? {
+    fn open_all(&mut self, mut bytes: &mut [u8], room: &mut [u8], filled: &mut usize) -> Result<(), Error> {
+        while let Some(length) = record_length(bytes)? {
             let (record, behind) = bytes.split_at_mut(length);
             let waiting = self.out.bytes.len();
-            match self.records.open(record, &mut self.out.bytes)? {
-                Opened::Data(data) => {
-                    let (fits, beyond) = data.split_at(data.len().min(room.remaining()));
-                    room.put_slice(fits);
-                    self.data.bytes.extend_from_slice(beyond);
+            match self.records.open(record, &mut room[*filled..], &mut self.out.bytes)? {
+                Opened::Data(Content::InRoom(data)) => *filled += data.len(),
+                Opened::Data(Content::InPlace(data)) => {
+                    self.data.bytes.extend_from_slice(data);
+                    *filled += self.data.take(&mut room[*filled..]);
                 }
                 Opened::Nothing if self.out.bytes.len() > waiting => self.count_reply()?,
                 Opened::Nothing => {}
@@ -163,45 +190,34 @@ impl TlsStream {
         if self.writing == Writing::Closed || matches!(self.reading, Reading::Failed(_)) {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
+        self.records.refresh(&mut self.out.bytes).map_err(io::Error::other)?;
         ready!(self.poll_drain(context))?;
-        let all = OutboundChunks::new(slices);
-        let (mut rest, _) = all.split_at(RECORDS_AT_ONCE * DATA_LIMIT);
-        let taken = rest.len();
-        let mut records = SmallVec::<[Vec<u8>; RECORDS_AT_ONCE]>::new();
-        while !rest.is_empty() {
-            let (data, behind) = rest.split_at(DATA_LIMIT);
-            let mut before = Vec::new();
-            let record = self.records.seal(data, &mut before).map_err(io::Error::other)?;
-            if !before.is_empty() {
-                records.push(before);
+        let mut left = Slices::new(slices);
+        SCRATCH_SPACE.with_borrow_mut(|scratch| {
+            let (mut taken, mut sealed) = (0, 0);
+            for _ in 0..RECORDS_AT_ONCE {
+                let length = left.len().min(DATA_LIMIT);
+                if length == 0 || sealed > 0 && self.records.is_worn() {
+                    break;
+                }
+                sealed += self.records.seal(&mut left, length, &mut scratch[sealed..]).map_err(io::Error::other)?;
+                taken += length;
             }
-            records.push(record);
-            rest = behind;
-        }
-        self.send(context, &records)?;
-        Poll::Ready(Ok(taken))
+            self.send(context, &scratch[..sealed])?;
+            Poll::Ready(Ok(taken))
+        })
     }
 
     /// Sends records, and keeps what the socket does not take at once.
-    fn send(&mut self, context: &mut Context<'_>, records: &[Vec<u8>]) -> io::Result<()> {
-        let sent = match records {
-            [] => return Ok(()),
-            [record] => poll_send(&self.socket, context, record),
-            records => {
-                let slices: SmallVec<[IoSlice<'_>; RECORDS_AT_ONCE]> =
-                    records.iter().map(|record| IoSlice::new(record)).collect();
-                Pin::new(&mut self.socket).poll_write_vectored(context, &slices)
-            }
-        };
-        let mut sent = match sent {
+    fn send(&mut self, context: &mut Context<'_>, records: &[u8]) -> io::Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let sent = match poll_send(&self.socket, context, records) {
             Poll::Ready(sent) => sent?,
             Poll::Pending => 0,
         };
-        for record in records {
-            let of_this = sent.min(record.len());
-            sent -= of_this;
-            self.out.bytes.extend_from_slice(&record[of_this..]);
-        }
+        self.out.bytes.extend_from_slice(&records[sent..]);
         Ok(())
     }
 
@@ -230,27 +246,11 @@ impl TlsStream {
 impl AsyncRead for TlsStream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if !this.out.is_empty() {
-            this.try_drain(context)?;
-        }
-        let before = room.remaining();
-        while room.remaining() == before && before > 0 {
-            if !this.data.is_empty() {
-                let data = this.data.rest();
-                let fits = data.len().min(before);
-                room.put_slice(&data[..fits]);
-                this.data.consume(fits);
-                break;
-            }
-            match &this.reading {
-                Reading::Open => {}
-                Reading::Closed => break,
-                Reading::Failed(error) => {
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error.clone())));
-                }
-            }
-            ready!(DECRYPTED.with_borrow_mut(|scratch| this.poll_records(context, scratch, room)))?;
-        }
+        // What is opened needs memory that is initialized, and waiting needs none.
+        ready!(this.poll_readable(context))?;
+        let length = room.remaining().min(RECORD_LIMIT);
+        let filled = ready!(this.poll_fill(context, room.initialize_unfilled_to(length)))?;
+        room.advance(filled);
         Poll::Ready(Ok(()))
     }
 }
@@ -313,6 +313,15 @@ impl Held {
 
     fn rest(&self) -> &[u8] {
         &self.bytes[self.used..]
+    }
+
+    /// Moves to `room` as much as fits; how much.
+    fn take(&mut self, room: &mut [u8]) -> usize {
+        let rest = self.rest();
+        let count = rest.len().min(room.len());
+        room[..count].copy_from_slice(&rest[..count]);
+        self.consume(count);
+        count
     }
 
     fn consume(&mut self, count: usize) {
