@@ -44,7 +44,15 @@ pub(crate) fn strip_response(headers: &mut Headers, upgrade: bool) {
         headers.remove("Upgrade");
     }
     headers.keep_first("Server");
+    if headers.may_have(&CONNECTION)
+        && let Cow::Owned(left) = without_named(headers)
+    {
+        *headers = left;
+    }
 }
+
+/// What may name fields that are not meant for clients.
+const CONNECTION: Names = Names::new(&["Connection"]);
 
 /// All values of a field as one list.
 #[inline(always)]
@@ -105,7 +113,7 @@ impl Outgoing for Forwarded<'_> {
     fn write_fields(&self, length: Option<u64>, out: &mut Vec<u8>) {
         let context = self.context;
         let said = &without_named(&context.request.headers);
-        if self.settings.headers.server_tokens {
+        if self.settings.headers.via {
             out.extend_from_slice(b"Via: ");
             write_earlier(said, "Via", out);
             out.extend_from_slice(context.node.hop(context.request.version).as_bytes());
@@ -247,6 +255,17 @@ mod tests {
         let mut written = Vec::new();
         left.write_without(&SETTLED, &mut written);
         assert_eq!(written, b"Accept: */*\r\n");
+    }
+
+    #[test]
+    fn what_an_upstream_says_of_its_connection_stays_there() {
+        let mut headers = Headers::new();
+        for (name, value) in [("Connection", "keep-alive, X-Hop"), ("X-Hop", "1"), ("Upgrade", "h2c"), ("X-Kept", "1")]
+        {
+            headers.append(name, value);
+        }
+        strip_response(&mut headers, false);
+        assert!(!headers.contains("X-Hop") && !headers.contains("Upgrade") && headers.contains("X-Kept"));
     }
 
     #[test]

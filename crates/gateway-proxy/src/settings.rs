@@ -48,26 +48,51 @@ pub struct Settings {
 /// Headers the gateway adds to answers, see `headers` in `kong.conf`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddedHeaders {
-    /// `Server` on own answers, `Via` on proxied ones.
-    pub server_tokens: bool,
-    /// `X-Kong-Proxy-Latency` and `X-Kong-Upstream-Latency`, or `X-Kong-Response-Latency`.
-    pub latency_tokens: bool,
+    /// `Server` on own answers, and on proxied ones that have none.
+    pub server: bool,
+    /// `Via` on proxied ones, and towards upstreams.
+    pub via: bool,
+    /// `X-Kong-Proxy-Latency` on proxied ones.
+    pub proxy_latency: bool,
+    /// `X-Kong-Upstream-Latency` on proxied ones.
+    pub upstream_latency: bool,
+    /// `X-Kong-Response-Latency` on own ones.
+    pub response_latency: bool,
     /// `X-Kong-Upstream-Status`
     pub upstream_status: bool,
     /// `X-Kong-Request-Id`
     pub request_id: bool,
 }
 
+impl AddedHeaders {
+    /// Every one.
+    pub const ALL: Self = Self {
+        server: true,
+        via: true,
+        proxy_latency: true,
+        upstream_latency: true,
+        response_latency: true,
+        upstream_status: true,
+        request_id: true,
+    };
+
+    /// None at all.
+    pub const NONE: Self = Self {
+        server: false,
+        via: false,
+        proxy_latency: false,
+        upstream_latency: false,
+        response_latency: false,
+        upstream_status: false,
+        request_id: false,
+    };
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             router_flavor: Flavor::TraditionalCompatible,
-            headers: AddedHeaders {
-                server_tokens: true,
-                latency_tokens: true,
-                upstream_status: false,
-                request_id: true,
-            },
+            headers: AddedHeaders { upstream_status: false, ..AddedHeaders::ALL },
             request_id_upstream: true,
             allow_debug_header: false,
             trusted_ips: Vec::new(),

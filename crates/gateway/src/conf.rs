@@ -350,15 +350,24 @@ impl Reader<'_> {
     }
 
     fn added_headers(&mut self) -> AddedHeaders {
-        let mut added =
-            AddedHeaders { server_tokens: false, latency_tokens: false, upstream_status: false, request_id: false };
-        for name in self.list("headers") {
+        let mut added = AddedHeaders::NONE;
+        let names = self.list("headers");
+        // In front, `off` means what it says; further on it means nothing.
+        if names.first().is_some_and(|name| name.eq_ignore_ascii_case("off")) {
+            return added;
+        }
+        for name in names {
             match name.to_ascii_lowercase().as_str() {
                 "off" => {}
-                "server_tokens" | "server" | "via" => added.server_tokens = true,
-                "latency_tokens" | "x-kong-proxy-latency" | "x-kong-upstream-latency" | "x-kong-response-latency" => {
-                    added.latency_tokens = true;
+                "server_tokens" => (added.server, added.via) = (true, true),
+                "server" => added.server = true,
+                "via" => added.via = true,
+                "latency_tokens" => {
+                    (added.proxy_latency, added.upstream_latency, added.response_latency) = (true, true, true);
                 }
+                "x-kong-proxy-latency" => added.proxy_latency = true,
+                "x-kong-upstream-latency" => added.upstream_latency = true,
+                "x-kong-response-latency" => added.response_latency = true,
                 "x-kong-upstream-status" => added.upstream_status = true,
                 "x-kong-request-id" => added.request_id = true,
                 "x-kong-admin-latency"

@@ -55,19 +55,26 @@ pub(super) fn sign(head: &mut ResponseHead, config: &Config, context: &Context, 
         let milliseconds = to.saturating_duration_since(from).as_millis() as u64;
         head.headers.set(name, digits.format(milliseconds));
     };
-    match trail.sent {
-        Some(sent) if added.latency_tokens => {
-            set("X-Kong-Upstream-Latency", sent, now);
-            set("X-Kong-Proxy-Latency", trail.started, sent);
+    let waited = match trail.sent {
+        None if kept => Some((now, now)),
+        sent => sent.map(|sent| (sent, now)),
+    };
+    match waited {
+        Some((sent, answered)) => {
+            if added.upstream_latency {
+                set("X-Kong-Upstream-Latency", sent, answered);
+            }
+            if added.proxy_latency {
+                set("X-Kong-Proxy-Latency", trail.started, sent);
+            }
         }
-        None if added.latency_tokens && kept => {
-            set("X-Kong-Upstream-Latency", now, now);
-            set("X-Kong-Proxy-Latency", trail.started, now);
-        }
-        None if added.latency_tokens => set("X-Kong-Response-Latency", trail.started, now),
-        _ => {}
+        None if added.response_latency => set("X-Kong-Response-Latency", trail.started, now),
+        None => {}
     }
-    if (kept || trail.sent.is_some()) && added.server_tokens {
+    if added.upstream_status && trail.sent.is_some() {
+        head.headers.set("X-Kong-Upstream-Status", digits.format(head.status));
+    }
+    if (kept || trail.sent.is_some()) && added.via {
         forwarding::add_via(&mut head.headers, config.node.hop(head.version));
     }
     let server = if kept { head.headers.get("Server").map(<[u8]>::to_vec) } else { None };
@@ -149,7 +156,7 @@ fn is_of_first_line(error: BadRequest) -> bool {
 
 /// The same for a request that was not understood.
 pub(super) fn sign_refusal(head: &mut ResponseHead, config: &Config, id: RequestId) {
-    if config.settings.headers.latency_tokens {
+    if config.settings.headers.response_latency {
         head.headers.set("X-Kong-Response-Latency", "0");
     }
     sign_always(head, config, id);
@@ -157,7 +164,7 @@ pub(super) fn sign_refusal(head: &mut ResponseHead, config: &Config, id: Request
 
 fn sign_always(head: &mut ResponseHead, config: &Config, id: RequestId) {
     let added = config.settings.headers;
-    if added.server_tokens {
+    if added.server {
         head.headers.set("Server", config.node.server());
     }
     if added.request_id {

@@ -269,7 +269,7 @@ fn filter_head(config: &Config, collected: &Collected<'_>, context: &mut Context
     // What is said of the hops does not depend on what plugins take away.
     let hops = forwarding::list(&head.headers, "Via");
     phases::header_filter(collected, context, head);
-    if config.settings.headers.server_tokens {
+    if config.settings.headers.via {
         head.headers.remove("Via");
         if !hops.is_empty() {
             head.headers.append("Via", hops);
@@ -409,21 +409,23 @@ fn sign_proxied(
 ) {
     let added = config.settings.headers;
     let mut digits = itoa::Buffer::new();
-    if added.server_tokens {
+    if added.via {
         match forwarding::list(&head.headers, "Via") {
             earlier if earlier.is_empty() => say("Via", config.node.hop(head.version).as_bytes()),
             earlier => say("Via", &[&earlier[..], b", ", config.node.hop(head.version).as_bytes()].concat()),
         }
-        if !head.headers.contains("Server") {
-            say("Server", config.node.server().as_bytes());
-        }
     }
-    if added.latency_tokens
-        && let (Some(sent), Some(answered)) = (trail.sent, trail.answered)
-    {
+    if added.server && !head.headers.contains("Server") {
+        say("Server", config.node.server().as_bytes());
+    }
+    if let (Some(sent), Some(answered)) = (trail.sent, trail.answered) {
         let milliseconds = |from: Instant, to: Instant| to.saturating_duration_since(from).as_millis() as u64;
-        say("X-Kong-Upstream-Latency", digits.format(milliseconds(sent, answered)).as_bytes());
-        say("X-Kong-Proxy-Latency", digits.format(milliseconds(trail.started, sent)).as_bytes());
+        if added.upstream_latency {
+            say("X-Kong-Upstream-Latency", digits.format(milliseconds(sent, answered)).as_bytes());
+        }
+        if added.proxy_latency {
+            say("X-Kong-Proxy-Latency", digits.format(milliseconds(trail.started, sent)).as_bytes());
+        }
     }
     if added.upstream_status {
         say("X-Kong-Upstream-Status", digits.format(head.status).as_bytes());

@@ -64,8 +64,31 @@ fn sizes_and_lists_are_read() {
     .conf;
     assert_eq!(conf.proxy.max_body, Some(2 << 20));
     assert_eq!(conf.proxy.trusted_ips.len(), 2);
-    assert!(!conf.proxy.headers.server_tokens && !conf.proxy.headers.request_id);
+    assert_eq!(conf.proxy.headers, AddedHeaders::NONE);
     assert_eq!(conf.plugins, ["key-auth", "acl"]);
+}
+
+#[test]
+fn headers_are_added_one_by_one_or_in_groups() {
+    let added = |names: &str| load(&format!("headers = {names}\n"), &[]).unwrap().conf.proxy.headers;
+    let none = AddedHeaders::NONE;
+    assert_eq!(added("Via"), AddedHeaders { via: true, ..none });
+    assert_eq!(
+        added("serVer_TokEns, off, x-kOng-pRoxy-lAtency"),
+        AddedHeaders { via: true, server: true, proxy_latency: true, ..none }
+    );
+    assert_eq!(
+        added("latency_tokens, X-Kong-Upstream-Status"),
+        AddedHeaders {
+            proxy_latency: true,
+            upstream_latency: true,
+            response_latency: true,
+            upstream_status: true,
+            ..none
+        }
+    );
+    assert_eq!(added("off, server_tokens"), none);
+    assert_eq!(load("", &[]).unwrap().conf.proxy.headers, AddedHeaders { upstream_status: false, ..AddedHeaders::ALL });
 }
 
 #[test]
