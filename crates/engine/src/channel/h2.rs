@@ -62,8 +62,8 @@ enum End {
 }
 
 impl H2 {
-    pub(crate) fn server(incoming: RecvStream, respond: SendResponse<Bytes>) -> Self {
-        let ended = incoming.is_end_stream();
+    /// `ended` if the request has no body.
+    pub(crate) fn server(incoming: RecvStream, ended: bool, respond: SendResponse<Bytes>) -> Self {
         Self { ended, incoming: Some(incoming), ..Self::new(Role::Server(respond)) }
     }
 

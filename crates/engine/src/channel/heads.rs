@@ -8,27 +8,11 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use crate::headers::Headers;
 use crate::message::{Method, RequestHead, ResponseHead, Version};
 
-use seen::Kind;
+use fields::Form;
+pub(super) use fields::{Changing, Length, size};
 
-mod seen;
-
-/// Where the length of a body comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Length {
-    /// From the list of fields, if it is there.
-    AsListed,
-    /// From here.
-    Known(Option<u64>),
-}
-
-/// What becomes of fields whose value is another one each time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Changing {
-    /// They are put into the other end's table of fields like all others: their names are then known there.
-    Indexed,
-    /// They are sent as they are, and the table is kept for what comes again.
-    Literal,
-}
+mod fields;
+mod shapes;
 
 /// Reads a request's head; `false` if it lacks what every request must have.
 pub(crate) fn read_request(request: &http::request::Parts, head: &mut RequestHead) -> bool {
@@ -111,8 +95,8 @@ pub(crate) fn write_request(head: &RequestHead, tls: bool, length: Option<u64>) 
     *request.method_mut() = method(&head.method).ok_or_else(|| invalid("method"))?;
     *request.uri_mut() = uri;
     *request.version_mut() = http::Version::HTTP_2;
-    let fields = head.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(b"host"));
-    *request.headers_mut() = write_fields(fields, Length::Known(length), Changing::Literal).0;
+    let form = Form { length: Length::Known(length), changing: Changing::Literal, host: false };
+    *request.headers_mut() = shapes::write(&head.headers, &form).0;
     Ok(request)
 }
 
@@ -136,62 +120,14 @@ pub(super) fn write_response(
     *response.status_mut() =
         http::StatusCode::from_u16(head.status).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     *response.version_mut() = http::Version::HTTP_2;
-    let (fields, size) = write_fields(head.headers.iter(), length, changing);
+    let (fields, size) = shapes::write(&head.headers, &Form { length, changing, host: true });
     *response.headers_mut() = fields;
     Ok((response, size))
 }
 
 /// Trailers for HTTP/2.
 pub(super) fn write_trailers(trailers: &Headers) -> HeaderMap {
-    write_fields(trailers.iter(), Length::AsListed, Changing::Literal).0
-}
-
-/// Fields without those that HTTP/2 does not have, and what they count for.
-fn write_fields<'a>(
-    headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-    length: Length,
-    changing: Changing,
-) -> (HeaderMap, u64) {
-    let mut fields = HeaderMap::with_capacity(headers.size_hint().1.unwrap_or_default() + 1);
-    let mut size = 0;
-    seen::with(|seen| {
-        for (name, value) in headers {
-            // What is not valid here was not valid where it came from.
-            let Some(field) = seen.field(name) else {
-                continue;
-            };
-            match field.kind {
-                Kind::OfConnection => continue,
-                Kind::Te if !value.eq_ignore_ascii_case(b"trailers") => continue,
-                Kind::Length if length != Length::AsListed => continue,
-                Kind::Usual | Kind::Changing | Kind::Length | Kind::Te => {}
-            }
-            let Some(mut value) = field.value(value) else {
-                continue;
-            };
-            value.set_sensitive(field.kind == Kind::Changing && changing == Changing::Literal);
-            size += counted(name.len(), value.len());
-            fields.append(&field.name, value);
-        }
-        if let Length::Known(Some(length)) = length
-            && let Some(field) = seen.field(b"Content-Length")
-            && let Some(value) = field.value(itoa::Buffer::new().format(length).as_bytes())
-        {
-            size += counted(field.name.as_str().len(), value.len());
-            fields.append(&field.name, value);
-        }
-    });
-    (fields, size)
-}
-
-/// What these fields count for.
-pub(super) fn size(fields: &HeaderMap) -> u64 {
-    fields.iter().map(|(name, value)| counted(name.as_str().len(), value.len())).sum()
-}
-
-/// What a field counts for: as much as its line in HTTP/1.
-fn counted(name: usize, value: usize) -> u64 {
-    (name + value + 4) as u64
+    fields::write(trailers, &Form::AS_LISTED).0
 }
 
 #[cfg(test)]

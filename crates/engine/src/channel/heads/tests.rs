@@ -1,4 +1,5 @@
 use http::HeaderValue;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -61,6 +62,36 @@ fn a_field_has_the_value_it_came_with_whatever_came_before() {
         for value in [&long, &long, "a"] {
             let expected = pairs(&[(&name.to_ascii_lowercase(), value)]);
             assert_eq!(written(&response(&[(name, value)]), Length::AsListed), expected);
+        }
+    }
+}
+
+fn any_head() -> impl Strategy<Value = (Vec<(usize, usize)>, usize)> {
+    (proptest::collection::vec((0..NAMES.len(), 0..VALUES.len()), 0..6), 0..6_usize)
+}
+
+const NAMES: [&str; 9] = ["A", "a", "Host", "Content-Length", "TE", "Connection", "X-Request-ID", "B", "not a name"];
+const VALUES: [&str; 5] = ["1", "22", "trailers", "", "\u{1}"];
+
+proptest! {
+    #[test]
+    fn what_was_seen_before_makes_no_difference(heads in proptest::collection::vec(any_head(), 1..8)) {
+        // Twice and again, as only what comes twice in a row is kept.
+        for (listed, form) in heads.iter().flat_map(|head| [head; 3]).chain(&heads) {
+            let mut headers = Headers::new();
+            for (name, value) in listed {
+                headers.append(NAMES[*name], VALUES[*value]);
+            }
+            let length = [Length::AsListed, Length::Known(None), Length::Known(Some(7))][form % 3];
+            let changing = if form % 2 == 0 { Changing::Indexed } else { Changing::Literal };
+            let form = Form { length, changing, host: *form < 3 };
+            let ((fields, size), (expected, expected_size)) =
+                (shapes::write(&headers, &form), fields::write(&headers, &form));
+            let all = |fields: &HeaderMap| -> Vec<_> {
+                fields.iter().map(|(name, value)| (name.clone(), value.clone(), value.is_sensitive())).collect()
+            };
+            prop_assert_eq!(all(&fields), all(&expected));
+            prop_assert_eq!(size, expected_size);
         }
     }
 }

@@ -121,14 +121,15 @@ async fn serve_stream<S: Service>(shared: &Shared<S>, accepted: Box<Accepted>) {
     worker.counters.requests.up();
     let (request, respond) = *accepted;
     let (parts, body) = request.into_parts();
-    let framing = if RecvStream::is_end_stream(&body) {
+    let ended = body.is_end_stream();
+    let framing = if ended {
         Framing::None
     } else {
         let length = parts.headers.get(http::header::CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()).and_then(|length| length.parse().ok());
         length.map_or(Framing::Chunked, Framing::Length)
     };
-    let channel = Channel::H2(Box::new(H2::server(body, respond)));
+    let channel = Channel::H2(Box::new(H2::server(body, ended, respond)));
     let mut exchange = Exchange::new(channel, Rc::clone(&shared.peer), Rc::clone(worker));
     let complete = heads::read_request(&parts, &mut exchange.request);
     drop(parts);
