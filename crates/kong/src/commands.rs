@@ -52,8 +52,12 @@ pub(crate) fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Directory::new(&conf.prefix).prepare(&conf)?;
         }
         Command::Check { file } => {
-            load(&Place { conf: file, prefix: None })?;
-            say("configuration is valid")?;
+            let place = Place { conf: file, prefix: None };
+            load(&place)?;
+            match settings_file(&place) {
+                Some(path) => say(&format!("configuration at {} is valid", path.display()))?,
+                None => say("configuration is valid")?,
+            }
         }
         Command::Health(prefix) => return health(&prefix),
         Command::Config(command) => config::execute(command)?,
@@ -74,13 +78,11 @@ fn load(place: &Place) -> anyhow::Result<Conf> {
 
 /// The same, with seconds in place of `pg_timeout`.
 fn load_with(place: &Place, db_timeout: Option<u64>) -> anyhow::Result<Conf> {
-    let file = match &place.conf {
-        Some(path) => Some(path.clone()),
-        None => DEFAULT_FILES.iter().map(PathBuf::from).find(|path| path.exists()),
-    };
-    let text = file
-        .as_deref()
-        .map(|path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display())))
+    let text = settings_file(place)
+        .map(|path| match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => bail!("no file at: {}", path.display()),
+            read => read.with_context(|| format!("cannot read {}", path.display())),
+        })
         .transpose()?;
     let prefix = place.prefix.iter().map(|path| ("prefix".to_owned(), path.display().to_string()));
     let timeout = db_timeout.map(|seconds| ("pg_timeout".to_owned(), (seconds * 1000).to_string()));
@@ -92,11 +94,17 @@ fn load_with(place: &Place, db_timeout: Option<u64>) -> anyhow::Result<Conf> {
     Ok(conf)
 }
 
+/// The file of settings: that which is named, or the first that is where they are looked for.
+fn settings_file(place: &Place) -> Option<PathBuf> {
+    let usual = || DEFAULT_FILES.iter().map(PathBuf::from).find(|path| path.exists());
+    place.conf.clone().or_else(usual)
+}
+
 fn start_node(start: &Start) -> anyhow::Result<()> {
     let conf = load_with(&start.place, start.db_timeout)?;
     let directory = Directory::new(&conf.prefix);
     if directory.running().is_some() {
-        bail!("a node runs in {} already", conf.prefix.display());
+        bail!("Kong is already running in {}", conf.prefix.display());
     }
     config::check_declared(&conf)?;
     directory.prepare(&conf)?;
@@ -193,9 +201,9 @@ fn version(all: bool) -> anyhow::Result<()> {
         return say(gateway::COMPATIBLE_VERSION);
     }
     say(&format!(
-        "Product:    Higuma gateway {}\nCompatible: Kong {}\nSystem:     {} {}",
-        env!("CARGO_PKG_VERSION"),
+        "Kong: {}\nProduct: Higuma gateway {}\nSystem: {} {}",
         gateway::COMPATIBLE_VERSION,
+        env!("CARGO_PKG_VERSION"),
         std::env::consts::OS,
         std::env::consts::ARCH
     ))
@@ -203,6 +211,9 @@ fn version(all: bool) -> anyhow::Result<()> {
 
 fn directory_of(prefix: &Prefix) -> anyhow::Result<Directory> {
     let conf = load(&Place { conf: None, prefix: prefix.prefix.clone() })?;
+    if !conf.prefix.exists() {
+        bail!("no such prefix: {}", conf.prefix.display());
+    }
     Ok(Directory::new(&conf.prefix))
 }
 

@@ -79,7 +79,8 @@ impl Directory {
     pub(crate) fn expect_running(&self) -> anyhow::Result<Pid> {
         match self.running() {
             Some(pid) => Ok(pid),
-            None => bail!("no node runs in {}", self.0.display()),
+            // Scripts know it by these words, though there is no nginx in it.
+            None => bail!("nginx not running in prefix: {}", self.0.display()),
         }
     }
 }

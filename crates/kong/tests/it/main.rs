@@ -7,3 +7,5 @@ mod migrations;
 mod node;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod words;
