@@ -1,8 +1,11 @@
 //! Errors as the client wants to read them.
 
+use std::borrow::Cow;
+
 use engine::headers::Headers;
 
 use crate::pdk::ErrorFormat;
+use crate::settings::ErrorTemplates;
 
 /// The form for an error of the gateway's own, by the request's `Accept`: the first of those with the highest
 /// quality that is known, and JSON if there is none.
@@ -54,7 +57,7 @@ pub(crate) fn format_of_type(media_type: &str) -> Option<ErrorFormat> {
         "text/html" => ErrorFormat::Html,
         "application/xml" => ErrorFormat::Xml,
         "text/plain" | "text/*" => ErrorFormat::Plain,
-        media_type if media_type.starts_with("application/grpc") => ErrorFormat::Grpc,
+        "application/grpc" => ErrorFormat::Grpc,
         _ => return None,
     })
 }
@@ -70,26 +73,49 @@ pub(crate) fn content_type(format: ErrorFormat) -> &'static str {
     }
 }
 
-/// The body of an error; gRPC has none.
-pub(crate) fn render(format: ErrorFormat, message: &str, request_id: &str) -> String {
-    match format {
-        // As the reference does it, the message stands there as it is: one that is JSON already, or was escaped by who
-        // wrote it, is not escaped again.
-        ErrorFormat::Json => format!("{{\n  \"message\":\"{message}\",\n  \"request_id\":\"{request_id}\"\n}}"),
-        ErrorFormat::Html => format!(
-            "<!doctype html>\n<html>\n  <head>\n    <meta charset=\"utf-8\">\n    <title>Error</title>\n  </head>\n  \
-             <body>\n    <h1>Error</h1>\n    <p>{}.</p>\n    <p>request_id: {request_id}</p>\n  </body>\n</html>\n",
-            escape(message)
-        ),
-        ErrorFormat::Xml => format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<error>\n  <message>{}</message>\n  \
-             <requestid>{request_id}</requestid>\n</error>\n",
-            escape(message)
-        ),
-        ErrorFormat::Plain => format!("{message}\nrequest_id: {request_id}\n"),
-        ErrorFormat::Grpc => String::new(),
-    }
+/// The body of an error; gRPC has none. What browsers would read as markup is escaped; JSON gets the message as it is, as
+/// from the reference: one that is JSON already, or was escaped by who wrote it, is not escaped again.
+pub(crate) fn render(templates: &ErrorTemplates, format: ErrorFormat, message: &str, request_id: &str) -> String {
+    let (template, usual, escaped) = match format {
+        ErrorFormat::Json => (&templates.json, JSON, false),
+        ErrorFormat::Html => (&templates.html, HTML, true),
+        ErrorFormat::Xml => (&templates.xml, XML, true),
+        ErrorFormat::Plain => (&templates.plain, PLAIN, false),
+        ErrorFormat::Grpc => return String::new(),
+    };
+    let message = if escaped { Cow::Owned(escape(message)) } else { Cow::Borrowed(message) };
+    fill(template.as_deref().unwrap_or(usual), [&message, request_id])
 }
+
+/// A template with its places taken; those there is nothing for stay empty.
+fn fill(template: &str, texts: [&str; 2]) -> String {
+    let mut texts = texts.into_iter();
+    let mut filled = String::with_capacity(template.len() + 128);
+    let mut rest = template;
+    while let Some(at) = rest.find('%') {
+        filled.push_str(&rest[..at]);
+        let (place, length) = match rest.as_bytes().get(at + 1) {
+            Some(b's') => (texts.next().unwrap_or_default(), 2),
+            Some(b'%') => ("%", 2),
+            _ => ("%", 1),
+        };
+        filled.push_str(place);
+        rest = &rest[at + length..];
+    }
+    filled.push_str(rest);
+    filled
+}
+
+const JSON: &str = "{\n  \"message\":\"%s\",\n  \"request_id\":\"%s\"\n}";
+
+const HTML: &str = "<!doctype html>\n<html>\n  <head>\n    <meta charset=\"utf-8\">\n    <title>Error</title>\n  \
+                    </head>\n  <body>\n    <h1>Error</h1>\n    <p>%s.</p>\n    <p>request_id: %s</p>\n  </body>\n\
+                    </html>\n";
+
+const XML: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<error>\n  <message>%s</message>\n  \
+                   <requestid>%s</requestid>\n</error>\n";
+
+const PLAIN: &str = "%s\nrequest_id: %s\n";
 
 /// What an error of the protocol or of an upstream is called.
 pub(crate) fn usual_message(status: u16) -> String {
@@ -139,15 +165,27 @@ fn preferred(accept: &str) -> ErrorFormat {
     let mut best = (ErrorFormat::Json, 0.0);
     for range in accept.split(',') {
         let mut parts = range.split(';');
-        let Some(format) = parts.next().and_then(format_of_type) else { continue };
+        let Some(media_type) = parts.next().map(str::trim).filter(|media_type| is_media_range(media_type)) else {
+            continue;
+        };
         let quality = parts
             .find_map(|part| part.trim().strip_prefix("q=").map(|quality| quality.parse().unwrap_or(0.0)))
             .unwrap_or(1.0);
         if quality > best.1 {
-            best = (format, quality);
+            // What is not known is JSON.
+            best = (format_of_type(media_type).unwrap_or_default(), quality);
         }
     }
     best.0
+}
+
+/// Whether it is two names with `/` between, each of two letters at least or `*`; others are passed over.
+fn is_media_range(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-!#$&^_+.".contains(&byte);
+        name == "*" || name.len() > 1 && name.as_bytes()[0].is_ascii_alphanumeric() && name.bytes().all(letter)
+    };
+    text.split_once('/').is_some_and(|(kind, subkind)| is_name(kind) && is_name(subkind))
 }
 
 fn escape(text: &str) -> String {
@@ -174,13 +212,28 @@ mod tests {
         assert_eq!(preferred("text/html;q=0.2, application/xml;q=0.9"), ErrorFormat::Xml);
         assert_eq!(preferred("image/png"), ErrorFormat::Json);
         assert_eq!(preferred("text/plain, text/html"), ErrorFormat::Plain);
+        assert_eq!(preferred("image/png, text/html"), ErrorFormat::Json);
+        assert_eq!(preferred("image/png;q=0.8, text/*;q=0.9"), ErrorFormat::Plain);
+        assert_eq!(preferred("text/html;q=0, x, a/b, */*;q=0.1"), ErrorFormat::Json);
+        assert_eq!(preferred("x, text, text/html;level=1;q=0.3"), ErrorFormat::Html);
+        assert_eq!(preferred("application/grpc"), ErrorFormat::Grpc);
+        assert_eq!(preferred("application/grpc-web"), ErrorFormat::Json);
+    }
+
+    #[test]
+    fn operators_may_have_bodies_of_their_own() {
+        let templates = ErrorTemplates { plain: Some("100%% %s|%s|%s%".into()), ..ErrorTemplates::default() };
+        assert_eq!(render(&templates, ErrorFormat::Plain, "no %s", "1"), "100% no %s|1|%");
+        assert_eq!(render(&templates, ErrorFormat::Grpc, "no", "1"), "");
+        assert!(render(&templates, ErrorFormat::Json, "no", "1").starts_with("{\n  \"message\":\"no\""));
     }
 
     #[test]
     fn what_a_browser_would_read_as_markup_is_escaped_and_json_is_left_alone() {
-        assert!(render(ErrorFormat::Html, "<b>", "1").contains("&lt;b&gt;."));
+        let usual = ErrorTemplates::default();
+        assert!(render(&usual, ErrorFormat::Html, "<b>", "1").contains("&lt;b&gt;."));
         let told = "{\n  \"message\":\"{\"a\":1}\",\n  \"request_id\":\"1\"\n}";
-        assert_eq!(render(ErrorFormat::Json, "{\"a\":1}", "1"), told);
+        assert_eq!(render(&usual, ErrorFormat::Json, "{\"a\":1}", "1"), told);
     }
 
     #[test]

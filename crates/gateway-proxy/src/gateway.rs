@@ -123,7 +123,7 @@ impl Gateway {
         trail: &Trail,
     ) {
         context.source = source;
-        let (mut head, mut body) = own::render(answer, context);
+        let (mut head, mut body) = own::render(answer, context, &config.settings.error_templates);
         phases::header_filter(collected, context, &mut head);
         if phases::have_body_filter(collected) {
             head.headers.remove("Content-Length");
@@ -249,7 +249,7 @@ impl Service for Gateway {
     fn refuse(&self, refusal: Refusal, read: &[u8], _: &Peer) -> service::Answer {
         let config = self.config.load();
         let id = self.next_id();
-        let (mut head, body) = own::refusal(refusal, read, config.settings.error_default_type, id);
+        let (mut head, body) = own::refusal(refusal, read, &config.settings, id);
         own::sign_refusal(&mut head, &config, id);
         self.date(&config, &mut head);
         service::Answer { head, body }

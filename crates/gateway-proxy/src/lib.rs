@@ -23,5 +23,5 @@ pub use gateway::Gateway;
 pub use gateway_router::Flavor;
 pub use pdk::ErrorFormat;
 pub use references::References;
-pub use settings::{AddedHeaders, Settings};
+pub use settings::{AddedHeaders, ErrorTemplates, Settings};
 pub use upstreams::TargetMark;

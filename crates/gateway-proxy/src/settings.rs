@@ -27,6 +27,8 @@ pub struct Settings {
     pub real_ip_recursive: bool,
     /// The form of errors for requests that do not say what they accept.
     pub error_default_type: ErrorFormat,
+    /// What errors look like, where that is not as usual.
+    pub error_templates: ErrorTemplates,
     /// Largest request body; `None` for no limit.
     pub max_body: Option<u64>,
     /// Most tries against upstreams that a service may ask for is 32768; this is what one without number gets.
@@ -64,6 +66,19 @@ pub struct AddedHeaders {
     pub request_id: bool,
 }
 
+/// Bodies of errors: the first `%s` stands for the message, the second for the request's id, and `%%` for `%`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorTemplates {
+    /// `text/html`
+    pub html: Option<Box<str>>,
+    /// `application/json`
+    pub json: Option<Box<str>>,
+    /// `text/plain`
+    pub plain: Option<Box<str>>,
+    /// `application/xml`
+    pub xml: Option<Box<str>>,
+}
+
 impl AddedHeaders {
     /// Every one.
     pub const ALL: Self = Self {
@@ -99,6 +114,7 @@ impl Default for Settings {
             real_ip_header: "x-real-ip".into(),
             real_ip_recursive: false,
             error_default_type: ErrorFormat::Plain,
+            error_templates: ErrorTemplates::default(),
             max_body: None,
             retries: 5,
             tls_verify: false,

@@ -90,6 +90,8 @@ pub struct Conf {
     pub dns: Dns,
     /// Files with authorities for [`Settings::trusted_certificates`]; `system` stands for the machine's.
     pub trusted_certificates: Vec<String>,
+    /// Files with bodies for errors: of HTML, JSON, plain text and XML.
+    pub error_templates: [Option<PathBuf>; 4],
     /// Files of the client certificate and its key.
     pub client_ssl: Option<(PathBuf, PathBuf)>,
     /// Every setting as it was given, or its default.
@@ -305,6 +307,10 @@ impl Reader<'_> {
             access_log: log_path(&prefix, self.text("proxy_access_log")),
             error_log: log_path(&prefix, self.text("proxy_error_log")).unwrap_or_else(|| "/dev/stderr".into()),
             trusted_certificates: self.list("lua_ssl_trusted_certificate"),
+            error_templates: ["html", "json", "plain", "xml"].map(|form| {
+                let path = self.text(&format!("error_template_{form}"));
+                (!path.is_empty()).then(|| prefix.join(path))
+            }),
             client_ssl: self.client_ssl(),
             prefix,
             proxy,

@@ -441,7 +441,13 @@ fn proxy_settings(conf: &Conf) -> Result<gateway_proxy::Settings, NodeError> {
         Some((cert, key)) => Some((read(cert)?, base::Secret::new(read(key)?))),
         None => None,
     };
+    // Without its template an error still has its usual body.
+    let [html, json, plain, xml] = conf.error_templates.each_ref().map(|path| {
+        let text = read(path.as_ref()?);
+        text.inspect_err(|error| tracing::error!(%error, "Template of errors is not used")).ok().map(String::into)
+    });
     Ok(gateway_proxy::Settings {
+        error_templates: gateway_proxy::ErrorTemplates { html, json, plain, xml },
         client_certificate,
         trusted_certificates: certificates::trusted(&conf.trusted_certificates)?,
         ..conf.proxy.clone()

@@ -13,9 +13,10 @@ use crate::error_body;
 use crate::forwarding;
 use crate::gateway::Trail;
 use crate::pdk::{Answer, Content, Context, ErrorFormat, RequestId, Source};
+use crate::settings::{ErrorTemplates, Settings};
 
 /// Head and body of an answer, without the fields that only the end of the exchange knows.
-pub(super) fn render(answer: Answer, context: &Context) -> (ResponseHead, Vec<u8>) {
+pub(super) fn render(answer: Answer, context: &Context, templates: &ErrorTemplates) -> (ResponseHead, Vec<u8>) {
     let mut head = ResponseHead::new(answer.status);
     head.headers = answer.headers;
     let body = match answer.content {
@@ -36,7 +37,7 @@ pub(super) fn render(answer: Answer, context: &Context) -> (ResponseHead, Vec<u8
                 head.headers.set("grpc-status", itoa::Buffer::new().format(status));
                 head.headers.set("grpc-message", percent_encoded(&message));
             }
-            error_body::render(format, &message, context.id.as_str()).into_bytes()
+            error_body::render(templates, format, &message, context.id.as_str()).into_bytes()
         }
     };
     head.headers.replace(&context.response_headers);
@@ -120,7 +121,8 @@ pub(super) fn tell_debug(context: &Context, say: &mut impl FnMut(&str, &[u8])) {
 }
 
 /// Head and body for a request that was not understood, of which so much was `read`.
-pub(super) fn refusal(refusal: Refusal, read: &[u8], fallback: ErrorFormat, id: RequestId) -> (ResponseHead, Vec<u8>) {
+pub(super) fn refusal(refusal: Refusal, read: &[u8], settings: &Settings, id: RequestId) -> (ResponseHead, Vec<u8>) {
+    let fallback = settings.error_default_type;
     let status = refusal.status();
     let page = |title: &str, words: &str| (error_body::PAGE_TYPE, error_body::page(title, words));
     let (kind, body) = match (refusal, status) {
@@ -132,7 +134,10 @@ pub(super) fn refusal(refusal: Refusal, read: &[u8], fallback: ErrorFormat, id: 
             let format = if is_of_first_line(error) { fallback } else { error_body::format_of_read(read, fallback) };
             // A head too large has a status of its own only within.
             let message = error_body::usual_message(if status == 431 { 494 } else { status });
-            (error_body::content_type(format), error_body::render(format, &message, id.as_str()))
+            (
+                error_body::content_type(format),
+                error_body::render(&settings.error_templates, format, &message, id.as_str()),
+            )
         }
     };
     let mut head = ResponseHead::new(if status == 431 { 400 } else { status });
