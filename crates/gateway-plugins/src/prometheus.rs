@@ -39,7 +39,6 @@ impl Definition for Prometheus {
     fn compile(&self, config: &Value, environment: &Environment) -> Result<Arc<dyn Plugin>, String> {
         let config = Config::deserialize(config).map_err(|error| error.to_string())?;
         let state = state(&environment.node);
-        state.configured.store(true, Ordering::Relaxed);
         if config.upstream_health_metrics == Some(true) {
             state.upstream_health.store(true, Ordering::Relaxed);
         }
@@ -74,7 +73,6 @@ struct Wanted {
 /// What the node knows, whatever plugins there are.
 #[derive(Default)]
 struct State {
-    configured: AtomicBool,
     upstream_health: AtomicBool,
     sources: RwLock<Option<Arc<dyn Sources>>>,
     series: Arc<Series>,
@@ -82,7 +80,7 @@ struct State {
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("configured", &self.configured).finish_non_exhaustive()
+        f.debug_struct("State").field("upstream_health", &self.upstream_health).finish_non_exhaustive()
     }
 }
 
@@ -112,14 +110,11 @@ pub fn set_sources(node: &Node, sources: Arc<dyn Sources>) {
     *state(node).sources.write() = Some(sources);
 }
 
-/// All metrics in the text format, `text/plain; version=0.0.4`. `None` as long as the plugin was never configured.
-pub fn metrics(node: &Node) -> Option<String> {
+/// All metrics in the text format, `text/plain; version=0.0.4`: those of the node, and of requests what plugins counted.
+pub fn metrics(node: &Node) -> String {
     let state = state(node);
-    if !state.configured.load(Ordering::Relaxed) {
-        return None;
-    }
     let mut text = exposition::Text::default();
     sources::write(node, &state, &mut text);
     state.series.write(&mut text);
-    Some(text.finish())
+    text.finish()
 }

@@ -92,6 +92,11 @@ pub(super) fn write(node: &Node, state: &State, text: &mut Text) {
     text.metric("kong_nginx_requests_total", "gauge", "Number of requests total");
     let labels = [("node_id", &*node.id), ("subsystem", "http")];
     text.value("kong_nginx_requests_total", &labels, sources.requests());
+    // Dashboards have a panel for them.
+    text.metric("kong_nginx_timers", "gauge", "Number of Nginx timers");
+    for kind in ["pending", "running"] {
+        text.value("kong_nginx_timers", &[("state", kind)], 0);
+    }
     if state.upstream_health.load(Ordering::Relaxed) {
         write_health(&*sources, text);
     }

@@ -121,7 +121,7 @@ impl Node for Facts {
     }
 
     fn metrics(&self) -> Option<String> {
-        gateway_plugins::prometheus::metrics(&self.node)
+        Some(gateway_plugins::prometheus::metrics(&self.node))
     }
 }
 
