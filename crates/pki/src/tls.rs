@@ -11,12 +11,15 @@ use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, RsaKeySize, SanType,
 };
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::ca::{self, CLOCK_SKEW};
 use crate::{PkiError, pem};
+
+pub use verify::AcceptAny;
 
 /// How long self-signed certificates are valid: ten years.
 pub const SELF_SIGNED_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -141,9 +144,9 @@ pub fn server_config(
 
 /// A client's configuration.
 pub fn client_config(trust: Trust<'_>, identity: Option<&Identity>, alpn: Alpn) -> Result<ClientConfig, PkiError> {
-    let verifier = match trust {
+    let verifier: Arc<dyn ServerCertVerifier> = match trust {
         Trust::Pem(authorities) => verify::ServerVerifier::new(roots(authorities)?, provider())?,
-        Trust::SkipVerify => verify::ServerVerifier::accept_any(provider()),
+        Trust::SkipVerify => AcceptAny::new(provider()),
     };
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()

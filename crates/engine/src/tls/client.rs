@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use base::Secret;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
+use pki::tls::AcceptAny;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 
@@ -130,7 +131,7 @@ fn build(settings: &Settings) -> Result<ClientConfig, TlsError> {
         .expect("the provider has suites for TLS 1.2 and 1.3")
         .dangerous();
     let builder = match &settings.verify {
-        Verify::Off => builder.with_custom_certificate_verifier(Arc::new(verify::AcceptAny::new(provider()))),
+        Verify::Off => builder.with_custom_certificate_verifier(AcceptAny::new(provider())),
         Verify::On { authorities, depth } => {
             let what = "the CA certificate";
             let anchors = pem::certificates(authorities, what)?;

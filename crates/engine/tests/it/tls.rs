@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::support::{Client, LOOPBACK, Options, Proxy, Upstream, nowhere};
+use crate::tunnel::{UPGRADE, echo_after_upgrade};
 
 fn listener(alpn: Alpn) -> ListenerSpec {
     let made = rcgen::generate_simple_self_signed(["test".to_owned()]).unwrap();
@@ -52,6 +53,27 @@ async fn requests_come_and_go_over_tls() {
     client.send("GET /hello HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").await;
     assert_eq!(client.response().await.text(), "hello");
     assert!(client.rest().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_changed_protocol_goes_through_tls_on_both_sides() {
+    let echo = echo_after_upgrade().await;
+    let tls = || Options { listener: listener(Alpn::Http1), ..Options::default() };
+    let upstream = Proxy::start_with(echo.addr, tls()).await;
+    let options = Options { upstream_tls: Some(client(Alpn::Http1)), ..tls() };
+    let proxy = Proxy::start_with(upstream.addr, options).await;
+    let mut client = Client::new(connect(&proxy, Alpn::Http1).await);
+    client.send(UPGRADE).await;
+    assert_eq!(client.response().await.status(), 101);
+    assert_eq!(client.exactly(3).await, b"hi,");
+    let data: Vec<u8> = (0..300_000_u32).map(|number| (number % 251) as u8).collect();
+    for part in data.chunks(70_000) {
+        client.send_bytes(part).await;
+        assert!(client.exactly(part.len()).await == part);
+    }
+    // The end of one direction is not that of the other.
+    client.stream.shutdown().await.unwrap();
+    assert_eq!(client.rest().await, b",bye");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::support::{Options, Proxy, Upstream};
 
-async fn echo_after_upgrade() -> Upstream {
+pub(crate) async fn echo_after_upgrade() -> Upstream {
     Upstream::start(|mut client| async move {
         let request = client.read_message().await.unwrap();
         assert_eq!(request.field("upgrade"), Some("echo"));
@@ -25,7 +25,7 @@ async fn echo_after_upgrade() -> Upstream {
     .await
 }
 
-const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+pub(crate) const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
 
 #[tokio::test]
 async fn after_an_upgrade_bytes_go_both_ways_until_both_are_done() {

@@ -16,11 +16,60 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, 
 use super::Roots;
 use crate::{CertificateInfo, PkiError};
 
+/// Accepts every certificate of a server, also such as the usual rules cannot read (version 1).
+#[derive(Debug)]
+pub struct AcceptAny {
+    provider: Arc<CryptoProvider>,
+}
+
+impl AcceptAny {
+    /// Knows the ways to sign that `provider` knows.
+    pub fn new(provider: Arc<CryptoProvider>) -> Arc<Self> {
+        Arc::new(Self { provider })
+    }
+}
+
+impl ServerCertVerifier for AcceptAny {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    // Who holds the key is of no interest if anybody may.
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
 /// Checks a server's certificate.
 #[derive(Debug)]
 pub(super) struct ServerVerifier {
-    /// `None` accepts every certificate.
-    strict: Option<(Arc<WebPkiServerVerifier>, Anchors)>,
+    web_pki: Arc<WebPkiServerVerifier>,
+    anchors: Anchors,
     provider: Arc<CryptoProvider>,
 }
 
@@ -29,11 +78,7 @@ impl ServerVerifier {
         let web_pki = WebPkiServerVerifier::builder_with_provider(roots.store, provider.clone())
             .build()
             .map_err(|error| anchors_unusable(&error))?;
-        Ok(Arc::new(Self { strict: Some((web_pki, Anchors(roots.certificates))), provider }))
-    }
-
-    pub(super) fn accept_any(provider: Arc<CryptoProvider>) -> Arc<Self> {
-        Arc::new(Self { strict: None, provider })
+        Ok(Arc::new(Self { web_pki, anchors: Anchors(roots.certificates), provider }))
     }
 }
 
@@ -46,15 +91,12 @@ impl ServerCertVerifier for ServerVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let Some((web_pki, anchors)) = &self.strict else {
-            return Ok(ServerCertVerified::assertion());
-        };
-        if anchors.contain(end_entity) {
+        if self.anchors.contain(end_entity) {
             check_validity(end_entity, now)?;
             verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
             return Ok(ServerCertVerified::assertion());
         }
-        web_pki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        self.web_pki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(
