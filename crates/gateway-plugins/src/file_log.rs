@@ -18,7 +18,8 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::log::{Deliver, Queue, Settings, lines};
+use crate::functions::Expressions;
+use crate::log::{CustomFields, Deliver, Logger, Queue, Settings, lines};
 pub(crate) use schema::schema;
 
 /// The most lines of a write.
@@ -39,10 +40,12 @@ impl Definition for FileLog {
 
     fn compile(&self, config: &Value, environment: &Environment) -> Result<Arc<dyn Plugin>, String> {
         let config = Config::deserialize(config).map_err(|error| error.to_string())?;
+        let custom = Expressions::new(config.custom_fields_by_lua.clone(), &environment.plugin);
         let node = &environment.node;
         let target = Target { path: node.prefix.join(config.path), reopen: config.reopen, open: Mutex::default() };
         let to = LogFile(Arc::new(target));
-        Ok(Arc::new(Queue::start(&node.tasks, "file-log", Settings::prompt(BATCH), to)))
+        let queue = Queue::start(&node.tasks, "file-log", Settings::prompt(BATCH), to);
+        Ok(Logger::new(queue, custom))
     }
 }
 
@@ -50,6 +53,7 @@ impl Definition for FileLog {
 struct Config {
     path: String,
     reopen: bool,
+    custom_fields_by_lua: CustomFields,
 }
 
 /// Where lines go.

@@ -3,6 +3,7 @@
 //! Each worker has one Lua state for all code. Code cannot reach files, processes or the network, is stopped when it
 //! takes too long, and shares a limited memory.
 
+mod expressions;
 mod frame;
 mod host;
 mod schema;
@@ -24,6 +25,7 @@ use mlua::{Thread, Value as LuaValue};
 use serde::Deserialize;
 use serde_json::Value;
 
+pub(crate) use expressions::{Expressions, check as check_expression};
 use frame::{Exit, Frame, Phase, ReadBody};
 pub(crate) use schema::{post_function, pre_function};
 use state::{Codes, State};

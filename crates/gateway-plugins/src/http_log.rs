@@ -16,7 +16,8 @@ use reqwest::{Client, Method, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::log::{Deliver, Queue, Settings, milliseconds};
+use crate::functions::Expressions;
+use crate::log::{CustomFields, Deliver, Logger, Queue, Settings, milliseconds};
 pub(crate) use schema::schema;
 
 /// Registers the plugin.
@@ -34,9 +35,11 @@ impl Definition for HttpLog {
 
     fn compile(&self, config: &Value, environment: &Environment) -> Result<Arc<dyn Plugin>, String> {
         let config = Config::deserialize(config).map_err(|error| error.to_string())?;
+        let custom = Expressions::new(config.custom_fields_by_lua.clone(), &environment.plugin);
         let settings = config.queue.clone();
         let receiver = Receiver::new(config)?;
-        Ok(Arc::new(Queue::start(&environment.node.tasks, "http-log", settings, receiver)))
+        let queue = Queue::start(&environment.node.tasks, "http-log", settings, receiver);
+        Ok(Logger::new(queue, custom))
     }
 }
 
@@ -49,6 +52,7 @@ struct Config {
     keepalive: Option<f64>,
     headers: Option<BTreeMap<String, String>>,
     queue: Settings,
+    custom_fields_by_lua: CustomFields,
 }
 
 /// The server.

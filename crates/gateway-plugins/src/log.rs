@@ -11,6 +11,8 @@ mod record_tests;
 pub(crate) mod testing;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +20,7 @@ use gateway_model::schema::{Element, Field};
 use gateway_proxy::pdk::{Context, Outcome, Phases, Plugin, RequestId};
 use serde_json::Value;
 
+use crate::functions::{Expressions, check_expression};
 pub(crate) use queue::{Deliver, Queue, Settings};
 
 thread_local! {
@@ -37,16 +40,41 @@ pub(crate) fn record(context: &Context, outcome: &Outcome<'_>) -> Bytes {
     })
 }
 
-/// As a plugin a queue gets the records of all exchanges.
-impl Plugin for Queue {
+/// The same with fields that the operator's code makes.
+pub(crate) fn record_with(custom: Option<&Expressions>, context: &Context, outcome: &Outcome<'_>) -> Bytes {
+    let record = record(context, outcome);
+    let Some(custom) = custom else { return record };
+    let mut fields: Value = serde_json::from_slice(&record).expect("it was written as JSON");
+    custom.put_into(&mut fields, context, outcome);
+    fields.to_string().into()
+}
+
+/// A plugin whose queue gets the records of all exchanges.
+#[derive(Debug)]
+pub(crate) struct Logger {
+    queue: Queue,
+    custom: Option<Expressions>,
+}
+
+impl Logger {
+    /// `custom` makes fields of records.
+    pub(crate) fn new(queue: Queue, custom: Option<Expressions>) -> Arc<Self> {
+        Arc::new(Self { queue, custom })
+    }
+}
+
+impl Plugin for Logger {
     fn phases(&self) -> Phases {
         Phases { log: true, ..Phases::default() }
     }
 
     fn log(&self, context: &Context, outcome: &Outcome<'_>) {
-        self.push(record(context, outcome));
+        self.queue.push(record_with(self.custom.as_ref(), context, outcome));
     }
 }
+
+/// Code by the name of the field it makes.
+pub(crate) type CustomFields = Option<BTreeMap<Box<str>, Box<str>>>;
 
 /// Records, each with a line's end.
 pub(crate) fn lines(batch: &[Bytes]) -> Vec<u8> {
@@ -70,19 +98,9 @@ pub(crate) fn timeout() -> Field {
         .description("An optional timeout in milliseconds when sending data to the upstream server.")
 }
 
-/// The field by which Lua would change records. There is no Lua in them, so it has to stay empty.
+/// The field with code that makes fields of records.
 pub(crate) fn custom_fields() -> Field {
     let text = || Element::string().len_min(1);
-    Field::map("custom_fields_by_lua", text(), text())
-        .custom(check_custom_fields)
+    Field::map("custom_fields_by_lua", text(), text().custom(check_expression))
         .description("Lua code as a key-value map")
-}
-
-fn check_custom_fields(fields: &Value) -> Result<(), String> {
-    match fields.as_object() {
-        Some(fields) if !fields.is_empty() => {
-            Err("log records cannot be changed by Lua here: leave custom_fields_by_lua empty".to_owned())
-        }
-        _ => Ok(()),
-    }
 }

@@ -15,7 +15,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::UnixDatagram;
 
-use crate::log::{self, Deliver, Queue, Settings};
+use crate::functions::Expressions;
+use crate::log::{self, CustomFields, Deliver, Queue, Settings};
 pub(crate) use schema::{FACILITIES, SEVERITIES, schema};
 
 /// Where the system's log listens.
@@ -44,12 +45,14 @@ impl Definition for Syslog {
 fn compile(config: &Value, environment: &Environment, socket: &Path) -> Result<Arc<Compiled>, String> {
     let config = Config::deserialize(config).map_err(|error| error.to_string())?;
     let receiver = Receiver(socket.to_owned());
+    let custom = Expressions::new(config.custom_fields_by_lua.clone(), &environment.plugin);
     Ok(Arc::new(Compiled {
         least: severity(&config.log_level)?,
         facility: place(&FACILITIES.map(|(name, _)| name), &config.facility).map(|at| FACILITIES[at].1)?,
         successful: severity(&config.successful_severity)?,
         client_errors: severity(&config.client_errors_severity)?,
         server_errors: severity(&config.server_errors_severity)?,
+        custom,
         queue: Queue::start(&environment.node.tasks, "syslog", Settings::prompt(BATCH), receiver),
     }))
 }
@@ -70,6 +73,7 @@ struct Config {
     client_errors_severity: String,
     server_errors_severity: String,
     facility: String,
+    custom_fields_by_lua: CustomFields,
 }
 
 #[derive(Debug)]
@@ -80,6 +84,7 @@ struct Compiled {
     client_errors: u8,
     server_errors: u8,
     queue: Queue,
+    custom: Option<Expressions>,
 }
 
 impl Plugin for Compiled {
@@ -99,7 +104,7 @@ impl Plugin for Compiled {
         let time = context.node.clock.now().strftime("%b %e %H:%M:%S");
         let priority = self.facility * 8 + severity;
         let mut line = format!("<{priority}>{time} kong[{}]: ", std::process::id()).into_bytes();
-        line.extend_from_slice(&log::record(context, outcome));
+        line.extend_from_slice(&log::record_with(self.custom.as_ref(), context, outcome));
         self.queue.push(line.into());
     }
 }

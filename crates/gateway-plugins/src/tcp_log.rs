@@ -13,7 +13,8 @@ use gateway_proxy::pdk::{Definition, Environment, Plugin};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::log::{Queue, Settings, milliseconds};
+use crate::functions::Expressions;
+use crate::log::{CustomFields, Logger, Queue, Settings, milliseconds};
 use connection::{Receiver, Tls};
 pub(crate) use schema::schema;
 
@@ -35,6 +36,7 @@ impl Definition for TcpLog {
 
     fn compile(&self, config: &Value, environment: &Environment) -> Result<Arc<dyn Plugin>, String> {
         let config = Config::deserialize(config).map_err(|error| error.to_string())?;
+        let custom = Expressions::new(config.custom_fields_by_lua.clone(), &environment.plugin);
         let tls = config.tls.then(|| tls(&config)).transpose()?;
         let receiver = Receiver::new(
             config.host,
@@ -43,7 +45,8 @@ impl Definition for TcpLog {
             milliseconds(config.keepalive, 60_000.0),
             tls,
         );
-        Ok(Arc::new(Queue::start(&environment.node.tasks, "tcp-log", Settings::prompt(BATCH), receiver)))
+        let queue = Queue::start(&environment.node.tasks, "tcp-log", Settings::prompt(BATCH), receiver);
+        Ok(Logger::new(queue, custom))
     }
 }
 
@@ -62,4 +65,5 @@ struct Config {
     keepalive: Option<f64>,
     tls: bool,
     tls_sni: Option<String>,
+    custom_fields_by_lua: CustomFields,
 }

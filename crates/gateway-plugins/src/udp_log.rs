@@ -17,7 +17,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::{UdpSocket, lookup_host};
 
-use crate::log::{Deliver, Queue, Settings, milliseconds};
+use crate::functions::Expressions;
+use crate::log::{CustomFields, Deliver, Logger, Queue, Settings, milliseconds};
 pub(crate) use schema::schema;
 
 /// The most records that are sent with one look at the name.
@@ -38,9 +39,11 @@ impl Definition for UdpLog {
 
     fn compile(&self, config: &Value, environment: &Environment) -> Result<Arc<dyn Plugin>, String> {
         let config = Config::deserialize(config).map_err(|error| error.to_string())?;
+        let custom = Expressions::new(config.custom_fields_by_lua.clone(), &environment.plugin);
         let receiver =
             Receiver { host: config.host, port: config.port, timeout: milliseconds(config.timeout, 10_000.0) };
-        Ok(Arc::new(Queue::start(&environment.node.tasks, "udp-log", Settings::prompt(BATCH), receiver)))
+        let queue = Queue::start(&environment.node.tasks, "udp-log", Settings::prompt(BATCH), receiver);
+        Ok(Logger::new(queue, custom))
     }
 }
 
@@ -49,6 +52,7 @@ struct Config {
     host: String,
     port: u16,
     timeout: Option<f64>,
+    custom_fields_by_lua: CustomFields,
 }
 
 struct Receiver {

@@ -8,18 +8,35 @@ use crate::testing::{Lab, configuration, shown};
 fn defaults_are_complete() {
     let expected = json!({ "path": "/tmp/f.log", "reopen": false, "custom_fields_by_lua": null });
     assert_eq!(shown("file-log", json!({ "path": "/tmp/f.log" })), expected);
-    for (config, field, message) in [
-        (json!({}), "path", "required field missing"),
-        (json!({ "path": "/tmp/*" }), "path", "not a valid filename"),
-        (
-            json!({ "path": "/a", "custom_fields_by_lua": { "a": "return 1" } }),
-            "custom_fields_by_lua",
-            "log records cannot be changed by Lua here: leave custom_fields_by_lua empty",
-        ),
-    ] {
+    for (config, field, message) in
+        [(json!({}), "path", "required field missing"), (json!({ "path": "/tmp/*" }), "path", "not a valid filename")]
+    {
         assert_eq!(configuration("file-log", config).unwrap_err()["fields"]["config"][field], message);
     }
-    assert!(configuration("file-log", json!({ "path": "/a", "custom_fields_by_lua": {} })).is_ok());
+    for fine in [json!({}), json!({ "a.b": "return 1" })] {
+        assert!(configuration("file-log", json!({ "path": "/a", "custom_fields_by_lua": fine })).is_ok());
+    }
+    let error = configuration("file-log", json!({ "path": "/a", "custom_fields_by_lua": { "a": "x y" } })).unwrap_err();
+    let told = error["fields"]["config"]["custom_fields_by_lua"].to_string();
+    assert!(told.contains("Error parsing function: "), "{told}");
+}
+
+#[tokio::test]
+async fn operators_may_make_fields() {
+    let lab = Lab::new();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let fields = json!({
+        "tenant": "return kong.request.get_header('x-dup')", "response.code": "return kong.response.get_status() + 1",
+        "new.deep.list": "return { 1, 'x' }", "client_ip": "return nil", "request.id.x": "return 1", "bad": "error('x')",
+    });
+    let plugin = lab.plugin(&FileLog, json!({ "path": path, "custom_fields_by_lua": fields }));
+    log(&*plugin, &exchange(&lab), 200);
+    let line = lines(&path, 1).await.remove(0);
+    assert_eq!((&line["tenant"], &line["response"]["code"]), (&json!("a"), &json!(201)));
+    assert_eq!(line["new"]["deep"]["list"], json!([1, "x"]));
+    assert_eq!((line.get("client_ip"), line.get("bad")), (None, None));
+    assert_eq!(line["request"]["method"], "GET", "what is there stays");
 }
 
 async fn lines(path: &std::path::Path, count: usize) -> Vec<Value> {
