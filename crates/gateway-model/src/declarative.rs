@@ -65,7 +65,7 @@ pub fn parse(
     let raw = options.flatten_errors.then(|| config.clone());
     let mut head = Head::default();
     let mut tree = error::Tree::default();
-    let items = flatten::flatten(&kinds, config, &mut head, &mut tree);
+    let items = flatten::flatten(&kinds, config, &mut head, &mut tree, source);
     match check::check(&kinds, items, &head, tree, known, source) {
         Ok(entities) => Ok(Declared { entities, format: head.format, transform: head.transform }),
         Err(failure) => Err(failure.into_error(&kinds, raw)),
@@ -87,26 +87,38 @@ impl Default for Head {
 
 impl Declared {
     /// The answer to who brought it, `{kind: {id: document}}` as JSON, as it was before passwords became hashes.
-    pub fn answer(&self) -> String {
+    pub fn answer(&self, source: &mut dyn Source) -> String {
         let mut answer = String::with_capacity(self.entities.iter().map(|entity| entity.body.len() + 64).sum());
         answer.push('{');
         let shown = self.entities.iter().filter(|entity| entity.kind != "workspaces");
         let mut last = None;
         for entity in shown {
+            source.pause();
             if last == Some(entity.kind) {
                 answer.push(',');
             } else {
                 answer.push_str(if last.is_some() { "}," } else { "" });
-                answer.push_str(&Value::from(entity.kind).to_string());
+                write_text(entity.kind, &mut answer);
                 answer.push_str(":{");
                 last = Some(entity.kind);
             }
-            answer.push_str(&Value::from(entity.id()).to_string());
+            write_text(&entity.id(), &mut answer);
             answer.push(':');
             entity.show(&mut answer);
         }
         answer.push_str(if last.is_some() { "}}" } else { "}" });
         answer
+    }
+}
+
+/// Appends a text as JSON. Kinds and ids have nothing to escape, but for the keys of some kinds.
+fn write_text(text: &str, out: &mut String) {
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&Value::from(text).to_string());
     }
 }
 

@@ -1,6 +1,7 @@
 //! Declarative configurations and the store: from a text to what is served, and back.
 
 mod endpoint;
+mod json;
 mod request;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ use parking_lot::Mutex;
 use store::{Draft, Op};
 
 use crate::dao::{Dao, Rim, Whole};
+use crate::pace::Pace;
 
 /// Checks a configuration without loading it.
 ///
@@ -70,7 +72,7 @@ impl Loader {
     pub async fn load_text(&self, text: &str) -> Result<(), String> {
         let config = declarative::read_text(text).map_err(told)?;
         let hash = declarative::hash_of_text(text);
-        self.load(config, hash, Options::default()).await.map(drop).map_err(|refusal| match refusal {
+        self.load(config, hash, Options::default(), Pace::new()).await.map(drop).map_err(|refusal| match refusal {
             Refusal::Config(error) => told(*error),
             Refusal::Store(error) => error.to_string(),
         })
@@ -82,7 +84,9 @@ impl Loader {
     /// Everything that is wrong with it, a line each; then nothing has changed.
     pub async fn import_text(&self, text: &str) -> Result<(), String> {
         let config = declarative::read_text(text).map_err(told)?;
-        let mut declared = self.parse(config, Options::default(), Arc::default()).await.map_err(told)?;
+        let known = Arc::<Known>::default();
+        let parsed = self.parse(config, Options::default(), [Arc::clone(&known), known], Pace::new()).await;
+        let mut declared = parsed.map_err(told)?.0;
         let now = self.dao.clock().now();
         let ttl = |entity: &Entity| entity.facts()?.ttl.as_ref()?.as_f64();
         let ttls: Vec<Option<f64>> = declared.entities.iter().map(ttl).collect();
@@ -109,29 +113,46 @@ impl Loader {
         Ok(declarative::export(registry, documents))
     }
 
-    /// Checks a configuration and puts it into force.
-    async fn load(&self, config: Fields, hash: String, options: Options) -> Result<Declared, Refusal> {
+    /// Checks a configuration and puts it into force. What it became is given back with what goes on at its pace.
+    async fn load(
+        &self,
+        config: Fields,
+        hash: String,
+        options: Options,
+        pace: Pace,
+    ) -> Result<(Declared, Rim), Refusal> {
         let mut loaded = self.loaded.lock().await;
         // Only what the store is sure to have can be the same as before.
         let same = match loaded.whole {
             Some(_) => Arc::clone(&loaded.known),
             None => Arc::new(loaded.known.emptied()),
         };
-        let parsed = self.parse(config, options, same).await;
-        let mut declared = parsed.map_err(|error| Refusal::Config(Box::new(error)))?;
-        let known = loaded.known.keep_times(&mut declared);
+        let parsed = self.parse(config, options, [same, Arc::clone(&loaded.known)], pace).await;
+        let (mut declared, known, rim) = parsed.map_err(|error| Refusal::Config(Box::new(error)))?;
         let whole = self.dao.replace_all(&mut declared.entities, loaded.whole.as_ref()).await;
         let whole = whole.map_err(Refusal::Store)?;
-        *loaded = Loaded { known: Arc::new(known), whole };
+        let before = std::mem::replace(&mut *loaded, Loaded { known: Arc::new(known), whole });
         *self.hash.lock() = hash;
-        Ok(declared)
+        // Large, and nobody should wait for it to be taken apart.
+        drop(tokio::task::spawn_blocking(move || drop(before)));
+        Ok((declared, rim))
     }
 
-    /// Checks a configuration.
-    async fn parse(&self, config: Fields, options: Options, known: Arc<Known>) -> Result<Declared, ConfigError> {
+    /// Checks a configuration: what was loaded last, as far as it can be the same, and as far as it lends its times.
+    async fn parse(
+        &self,
+        config: Fields,
+        options: Options,
+        [same, times]: [Arc<Known>; 2],
+        pace: Pace,
+    ) -> Result<(Declared, Known, Rim), ConfigError> {
         let registry = Arc::clone(self.dao.registry());
-        let mut rim = Rim::new(Arc::clone(self.dao.clock()));
-        let work = move || declarative::parse(&registry, config, options, &known, &mut rim);
+        let mut rim = Rim::paced(Arc::clone(self.dao.clock()), pace);
+        let work = move || {
+            let mut declared = declarative::parse(&registry, config, options, &same, &mut rim)?;
+            let known = times.keep_times(&mut declared, &mut rim);
+            Ok((declared, known, rim))
+        };
         aside(work).await.unwrap_or_else(|| Err(ConfigError::text("error", CUT_SHORT)))
     }
 }

@@ -8,6 +8,7 @@ mod database;
 pub mod declarative;
 pub mod node;
 pub mod offline;
+mod pace;
 
 pub use database::Unprepared;
 

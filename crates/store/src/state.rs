@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::query::{Page, Query};
-use crate::record::{Key, Record, Revision};
+use crate::record::{Draft, Key, Record, Revision};
 use index::Index;
 
 /// Every record, with the indexes that checks need.
@@ -81,6 +81,14 @@ impl State {
     /// Takes over what an overlay on this state came to.
     pub(crate) fn apply(&mut self, outcome: &overlay::Outcome) {
         self.revision = outcome.revision;
+        let put = || outcome.records.iter().filter_map(|(key, record)| Some((key, record.as_ref()?)));
+        self.index.reserve(put().map(|(_, record)| &record.draft));
+        if self.records.is_empty() {
+            // The first are often many: a map of sorted records is sooner made than one after the other put in.
+            self.records = put().map(|(key, record)| (key.clone(), Arc::clone(record))).collect();
+            put().for_each(|(_, record)| self.note(&record.draft));
+            return;
+        }
         for (key, record) in &outcome.records {
             match record {
                 Some(record) => self.insert(record.clone()),
@@ -119,9 +127,14 @@ impl State {
         if let Some(replaced) = self.records.insert(key, record) {
             self.forget(&replaced);
         }
-        self.index.insert(&new.draft);
-        if let Some(at) = new.draft.expires {
-            self.expiries.insert((at, new.draft.key.clone()));
+        self.note(&new.draft);
+    }
+
+    /// Puts a record that is there into the indexes.
+    fn note(&mut self, draft: &Draft) {
+        self.index.insert(draft);
+        if let Some(at) = draft.expires {
+            self.expiries.insert((at, draft.key.clone()));
         }
     }
 

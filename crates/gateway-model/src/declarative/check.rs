@@ -56,6 +56,7 @@ pub(super) fn check(
     let mut checked = Vec::with_capacity(items.all.len());
     let mut text = Vec::new();
     for (index, (item, given)) in items.all.iter().zip(given).enumerate() {
+        source.pause();
         let kind = kinds.get(item.kind);
         let around = item.parent.map(|(parent, field)| (field, items.all[parent].id.as_str()));
         let origin = (kind.has_uuid && !kind.is_open(head)).then(|| known.origin(&head.format, &given, around));
@@ -129,6 +130,10 @@ impl Source for Noticing<'_> {
     fn random(&mut self, buffer: &mut [u8]) {
         self.random = true;
         self.source.random(buffer);
+    }
+
+    fn pause(&mut self) {
+        self.source.pause();
     }
 }
 

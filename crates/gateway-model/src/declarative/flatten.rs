@@ -6,6 +6,7 @@ use super::error::Tree;
 use super::kinds::Kinds;
 use super::{FORMATS, Head, ids};
 use crate::error::Fields;
+use crate::schema::Source;
 
 const EXPECTED_ARRAY: &str = "expected an array";
 
@@ -43,12 +44,13 @@ pub(super) fn flatten(
     mut config: Map<String, Value>,
     head: &mut Head,
     tree: &mut Tree,
+    source: &mut dyn Source,
 ) -> (Items, Vec<Fields>) {
     read_head(&mut config, head, tree);
     let mut items = Items::default();
     for kind in 0..kinds.len() {
         if let Some(list) = config.remove(kinds.get(kind).name) {
-            items.add_list(kinds, kind, list, None, tree);
+            items.add_list(kinds, kind, list, None, (&mut *tree, &mut *source));
         }
     }
     for name in config.keys() {
@@ -104,7 +106,7 @@ impl Items {
         kind: usize,
         list: Value,
         parent: Option<(usize, &'static str)>,
-        tree: &mut Tree,
+        (tree, source): (&mut Tree, &mut dyn Source),
     ) {
         match list {
             Value::Array(list) => {
@@ -112,9 +114,9 @@ impl Items {
                 self.given.reserve(list.len());
                 for (at, value) in list.into_iter().enumerate() {
                     match value {
-                        Value::Object(map) => self.add(kinds, (kind, at), map, parent, tree),
+                        Value::Object(map) => self.add(kinds, (kind, at), map, parent, (&mut *tree, &mut *source)),
                         Value::Array(list) if list.is_empty() => {
-                            self.add(kinds, (kind, at), Map::new(), parent, tree);
+                            self.add(kinds, (kind, at), Map::new(), parent, (&mut *tree, &mut *source));
                         }
                         _ => self
                             .place(kinds, parent, tree)
@@ -136,8 +138,9 @@ impl Items {
         (kind, at): (usize, usize),
         mut given: Map<String, Value>,
         parent: Option<(usize, &'static str)>,
-        tree: &mut Tree,
+        (tree, source): (&mut Tree, &mut dyn Source),
     ) {
+        source.pause();
         let index = self.all.len();
         let schema = kinds.get(kind);
         // Most entities have no children: do not look for every possible one.
@@ -164,7 +167,7 @@ impl Items {
         }
         lists.sort_by_key(|(child, ..)| *child);
         for (child, field, list) in lists {
-            self.add_list(kinds, child, list, Some((index, field)), tree);
+            self.add_list(kinds, child, list, Some((index, field)), (&mut *tree, &mut *source));
         }
     }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::entity::{Standing, without_times};
 use super::{Declared, Entity};
 use crate::error::Fields;
+use crate::schema::Source;
 use crate::schema::filled::Times;
 
 /// The entities that were loaded last.
@@ -64,11 +65,12 @@ impl Known {
     }
 
     /// Gives entities that have not changed the times they had; returns what is known afterwards.
-    pub fn keep_times(&self, declared: &mut Declared) -> Self {
+    pub fn keep_times(&self, declared: &mut Declared, source: &mut dyn Source) -> Self {
         let count = declared.entities.len();
         let places = HashMap::with_capacity_and_hasher(count, self.places.hasher().clone());
         let mut next = Self { places, entities: Vec::with_capacity(count) };
         for (place, entity) in declared.entities.iter_mut().enumerate() {
+            source.pause();
             let key = match &entity.standing {
                 Standing::Same { id, .. } => self.key(entity.kind, id),
                 Standing::Open { facts, .. } if !facts.id.is_empty() => self.key(entity.kind, &facts.id),

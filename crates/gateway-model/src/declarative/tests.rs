@@ -81,7 +81,7 @@ fn declared(config: Value) -> Declared {
 }
 
 fn answer(config: Value) -> Value {
-    serde_json::from_str(&declared(config).answer()).expect("the answer is JSON")
+    serde_json::from_str(&declared(config).answer(&mut Fixed(0))).expect("the answer is JSON")
 }
 
 /// The message without what all begin with, and the fields.
@@ -159,7 +159,7 @@ fn passwords_are_hashed_unless_told_otherwise() {
     };
     let plain = declared(config(true));
     assert_eq!(password(&plain), "hash of p");
-    assert!(plain.answer().contains(r#""password":"p""#), "who wrote it sees what was written");
+    assert!(plain.answer(&mut Fixed(0)).contains(r#""password":"p""#), "who wrote it sees what was written");
     assert_eq!(password(&declared(config(false))), "p");
 }
 
@@ -186,7 +186,7 @@ fn what_is_loaded_again_keeps_the_time_it_was_made() {
         }));
         let mut declared =
             parse(&registry(), object(config), Options::default(), known, &mut At(at)).expect("it is valid");
-        let known = known.keep_times(&mut declared);
+        let known = known.keep_times(&mut declared, &mut At(at));
         (declared, known)
     };
     let times = |declared: &Declared| {
@@ -205,7 +205,10 @@ fn what_is_loaded_again_keeps_the_time_it_was_made() {
         declared.entities.iter().filter(own).map(|entity| entity.body.clone()).collect::<Vec<_>>()
     };
     assert_eq!(bodies(&first), bodies(&again));
-    assert_eq!(first.answer().matches("1999.125").count(), again.answer().matches("1999.125").count());
+    assert_eq!(
+        first.answer(&mut At(0)).matches("1999.125").count(),
+        again.answer(&mut At(0)).matches("1999.125").count()
+    );
     let (changed, _) = load(1_000_000_500_000, &known, "other");
     let (before, after) = (times(&again), times(&changed));
     let new: Vec<&String> = after.iter().filter(|line| !before.contains(line)).collect();

@@ -9,8 +9,8 @@ use super::ConfigError;
 pub const MAX_TEXT_BYTES: usize = 512 * 1024 * 1024;
 
 /// The MD5 of a text, in hexadecimal. It tells configurations apart and protects nothing.
-pub fn hash_of_text(text: &str) -> String {
-    let digest = Md5::digest(text.as_bytes());
+pub fn hash_of_text(text: impl AsRef<[u8]>) -> String {
+    let digest = Md5::digest(text);
     digest.iter().fold(String::with_capacity(32), |mut hex, byte| {
         for digit in [byte >> 4, byte & 15] {
             hex.push(char::from_digit(u32::from(digit), 16).expect("a nibble is a digit"));

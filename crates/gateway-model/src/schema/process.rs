@@ -15,6 +15,9 @@ pub trait Source {
 
     /// Fills `buffer` with random bytes.
     fn random(&mut self, buffer: &mut [u8]);
+
+    /// Called now and then during long work: others may be let go first.
+    fn pause(&mut self) {}
 }
 
 /// Whether a document is written as a whole or as changes.

@@ -51,19 +51,17 @@ impl Dao {
         before: Option<&Whole>,
     ) -> Result<Option<Whole>, DaoError> {
         let drafts = self.drafts(entities)?;
-        let mut begun = before;
-        let mut outcome = match before {
-            Some(before) => {
-                let (since, gone) = (before.revision, before.without(entities));
-                self.store.commit(vec![Op::Amend(Amendment { since, drafts: drafts.clone(), gone })]).await
-            }
-            None => self.commit_whole(drafts.clone()).await,
+        let (outcome, begun) = match before {
+            Some(before) => match self.amend(drafts.clone(), before.without(entities), before.revision).await {
+                // Something else was written or has expired.
+                Err(StoreError::Conflict(_)) => {
+                    let all = drafts.into_iter().chain(before.same(entities)).collect();
+                    (self.replace(all).await, None)
+                }
+                outcome => (outcome, Some(before)),
+            },
+            None => (self.replace(drafts).await, None),
         };
-        if let (Err(StoreError::Conflict(_)), Some(before)) = (&outcome, before) {
-            // Something else was written or has expired.
-            begun = None;
-            outcome = self.commit_whole(drafts.into_iter().chain(before.same(entities)).collect()).await;
-        }
         match outcome {
             Ok(committed) => {
                 self.wait_for(committed.revision).await;
@@ -73,7 +71,11 @@ impl Dao {
         }
     }
 
-    async fn commit_whole(&self, drafts: Vec<Draft>) -> Result<Arc<Committed>, StoreError> {
+    async fn amend(&self, drafts: Vec<Draft>, gone: Vec<Key>, since: Revision) -> Result<Arc<Committed>, StoreError> {
+        self.store.commit(vec![Op::Amend(Amendment { since, drafts, gone })]).await
+    }
+
+    async fn replace(&self, drafts: Vec<Draft>) -> Result<Arc<Committed>, StoreError> {
         let collections = self.registry.entities().map(|entity| entity.name().into()).collect();
         self.store.commit(vec![Op::Replace(Content { collections, drafts })]).await
     }

@@ -50,13 +50,14 @@ impl Loader {
             return AdminAnswer::empty(304);
         }
         let options = Options { flatten_errors: request.flatten_errors };
-        let (config, hash) = match aside(|| request.config.read()).await {
+        let config = request.config;
+        let (config, hash) = match aside(move || config.read()).await {
             Some(Ok(read)) => read,
             Some(Err(error)) => return AdminAnswer::json(400, error.body()),
             None => return cut_short(),
         };
-        match Self::load(self, config, hash, options).await {
-            Ok(declared) => match aside(move || declared.answer()).await {
+        match Self::load(self, config, hash, options, request.pace).await {
+            Ok((declared, mut rim)) => match aside(move || declared.answer(&mut rim)).await {
                 Some(answer) => AdminAnswer::json_text(201, answer),
                 None => cut_short(),
             },

@@ -6,6 +6,9 @@ use gateway_model::declarative::{self, ConfigError};
 use gateway_model::error::Fields;
 use serde_json::Value;
 
+use super::json;
+use crate::pace::Pace;
+
 /// The most parts of a form that are looked at.
 const MAX_PARTS: usize = 1000;
 
@@ -17,6 +20,8 @@ pub(super) struct Request {
     pub(super) check_hash: bool,
     /// Report errors by entity too.
     pub(super) flatten_errors: bool,
+    /// How what is left to do goes on.
+    pub(super) pace: Pace,
 }
 
 /// How the configuration came.
@@ -40,11 +45,11 @@ impl Request {
         body: &Bytes,
         query: &[(String, String)],
     ) -> Result<Self, BadRequest> {
-        let kind = content_type.unwrap_or_default();
+        let (kind, mut pace) = (content_type.unwrap_or_default(), Pace::new());
         let arguments = query.iter().map(|(name, value)| (name.clone(), Value::String(value.clone())));
         let mut params: Fields = arguments.collect();
         if kind.to_ascii_lowercase().starts_with("application/json") {
-            match serde_json::from_slice(body) {
+            match json::read(body, &mut pace) {
                 Ok(Value::Object(document)) => params.extend(document),
                 Ok(Value::Array(_)) => {}
                 _ => return Err(BadRequest::NotJson),
@@ -59,8 +64,7 @@ impl Request {
         let flatten_errors = params.shift_remove("flatten_errors").is_some_and(|value| is_truthy(&value));
         let text = || String::from_utf8_lossy(body).into_owned();
         let config = if params.contains_key("_format_version") {
-            let hash = declarative::hash_of_text(&text());
-            Config::Document(params, hash)
+            Config::Document(params, declarative::hash_of_text(body))
         } else {
             match params.shift_remove("config").filter(|config| !config.is_null()) {
                 Some(Value::String(text)) => Config::Text(text),
@@ -69,7 +73,7 @@ impl Request {
                 None => Config::Text(text()),
             }
         };
-        Ok(Self { config, check_hash, flatten_errors })
+        Ok(Self { config, check_hash, flatten_errors, pace })
     }
 }
 

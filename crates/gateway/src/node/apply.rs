@@ -12,6 +12,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
 
+use crate::pace::Pace;
+
 /// How often configurations that were replaced are looked at.
 const SWEEP: Duration = Duration::from_millis(100);
 
@@ -85,24 +87,28 @@ impl Applier {
     }
 
     fn apply(&mut self, event: &Event) {
+        let mut pace = Pace::new();
         let problems = match event {
             Event::Snapshot { records, .. } => {
                 let now: HashSet<Key> = records.iter().map(|record| record.draft.key.clone()).collect();
                 let gone = std::mem::replace(&mut self.known, now);
                 let gone: Vec<Key> = gone.into_iter().filter(|key| !self.known.contains(key)).collect();
-                self.compiler.apply(gone.iter().map(delete).chain(records.iter().map(|record| put(record))))
+                let puts = records.iter().map(|record| put(record)).inspect(|_| pace.step());
+                self.compiler.apply(gone.iter().map(delete).chain(puts))
             }
             Event::Changes(committed) => {
+                self.known.reserve(committed.changes.len());
                 for change in &committed.changes {
                     match change {
                         store::Change::Put(record) => self.known.insert(record.draft.key.clone()),
                         store::Change::Delete(key) => self.known.remove(key),
                     };
                 }
-                self.compiler.apply(committed.changes.iter().map(|change| match change {
+                let changes = committed.changes.iter().map(|change| match change {
                     store::Change::Put(record) => put(record),
                     store::Change::Delete(key) => delete(key),
-                }))
+                });
+                self.compiler.apply(changes.inspect(|_| pace.step()))
             }
         };
         for problem in &problems {

@@ -23,6 +23,11 @@ impl Index {
         Self { owners: Holders(HashMap::with_hasher(self.owners.0.hasher().clone())), namers: Holders::default() }
     }
 
+    /// Makes room for these: many at once are usually all there will be.
+    pub(super) fn reserve<'d>(&mut self, drafts: impl IntoIterator<Item = &'d Draft>) {
+        self.owners.0.reserve(drafts.into_iter().map(|draft| draft.unique.len()).sum());
+    }
+
     pub(super) fn insert(&mut self, draft: &Draft) {
         for (field, value) in &draft.unique {
             self.owners.insert(self.hash(&draft.key.collection, field, value), &draft.key);

@@ -197,6 +197,10 @@ impl<'a> Overlay<'a> {
     /// Puts what is not there yet, and gives it back; what it names is to be checked when all is in place.
     fn put_unchecked(&mut self, drafts: Vec<Draft>) -> Vec<Arc<Record>> {
         let first = self.running.changes.len();
+        self.records.reserve(drafts.len());
+        self.running.changes.reserve(drafts.len());
+        self.running.undo.reserve(drafts.len());
+        self.index.reserve(&drafts);
         for draft in drafts {
             let current = self.current(&draft.key).cloned();
             if current.as_ref().is_none_or(|record| record.draft != draft) {

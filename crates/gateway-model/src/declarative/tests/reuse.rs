@@ -79,13 +79,13 @@ fn load(config: &Value, at: u64, known: &Known, reuse: bool) -> Result<(Declared
     let same = if reuse { known } else { &emptied };
     let parsed = parse(&registry(), object(config.clone()), Options::default(), same, &mut At(at));
     let mut declared = parsed.map_err(|error| error.to_string())?;
-    let known = known.keep_times(&mut declared);
+    let known = known.keep_times(&mut declared, &mut At(at));
     Ok((declared, known))
 }
 
 fn told(declared: &Declared) -> (Vec<(&'static str, String, String)>, String) {
     let each = declared.entities.iter().map(|entity| (entity.kind, entity.id(), entity.body.to_string()));
-    (each.collect(), declared.answer())
+    (each.collect(), declared.answer(&mut At(0)))
 }
 
 proptest! {
