@@ -1,5 +1,6 @@
 //! What rate-limiting may be told.
 
+use gateway_model::entity::EntitySchema;
 use gateway_model::registry::PluginSchema;
 use gateway_model::schema::{EntityCheck, Field, Match, Schema};
 use gateway_model::types;
@@ -31,6 +32,23 @@ pub(crate) fn schema(policies: &[&'static str]) -> PluginSchema {
             Match::required(),
         ))
         .check(EntityCheck::conditional("config.limit_by", Match::eq("path"), "config.path", Match::required()))
+        .entity(counters())
+}
+
+/// What the reference counts in. It is only ever looked up here: counters of a cluster are no documents.
+fn counters() -> EntitySchema {
+    let schema = Schema::record([
+        Field::string("identifier").required().len_min(0),
+        Field::string("period").required(),
+        Field::integer("period_date").required().timestamp(),
+        Field::string("service_id").required().uuid(),
+        Field::string("route_id").required().uuid(),
+        Field::integer("value").required(),
+    ]);
+    EntitySchema::new("ratelimiting_metrics", schema)
+        .primary_key(&["identifier", "period", "period_date", "service_id", "route_id"])
+        .ttl()
+        .internal()
 }
 
 fn config(policies: &[&'static str]) -> Schema {
