@@ -1,5 +1,6 @@
 //! The gateway as its users run it: the program `kong`, its files and its APIs.
 
+mod answers;
 mod bad_input;
 mod command_line;
 mod database;
