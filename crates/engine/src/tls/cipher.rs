@@ -122,20 +122,19 @@ impl Cipher {
         length: usize,
         out: &mut [u8],
     ) -> Result<usize, Error> {
-        // Never the same nonce twice: past the limit nothing is sealed, and before it numbers do not wrap.
-        if self.next >= self.limit {
-            return Err(Error::EncryptError);
-        }
         let (before, behind) = (self.layout.before(), self.layout.behind());
         let payload = before + length + behind;
-        let [high, low] = u16::try_from(payload).map_err(|_| Error::EncryptError)?.to_be_bytes();
-        let (head, out) = out.split_first_chunk_mut::<HEAD>().ok_or(Error::EncryptError)?;
-        let (explicit, out) = out.split_at_mut_checked(before).ok_or(Error::EncryptError)?;
-        let (text, out) = out.split_at_mut_checked(length).ok_or(Error::EncryptError)?;
-        let (last, _) = out.split_at_mut_checked(behind).ok_or(Error::EncryptError)?;
+        // Never the same nonce twice: past the limit nothing is sealed, and before it numbers do not wrap.
+        if self.next >= self.limit || payload >= PAYLOAD_LIMIT || out.len() < HEAD + payload {
+            return Err(Error::EncryptError);
+        }
+        let (head, out) = out.split_at_mut(HEAD);
+        let (explicit, out) = out.split_at_mut(before);
+        let (text, out) = out.split_at_mut(length);
+        let last = &mut out[..behind];
 
         let outer = if self.is_tls13() { ContentType::ApplicationData } else { kind };
-        *head = [outer.into(), 3, 3, high, low];
+        head.copy_from_slice(&[outer.into(), 3, 3, (payload >> 8) as u8, payload as u8]);
         let nonce = self.nonce();
         explicit.copy_from_slice(&nonce[NONCE - before..]);
         let inner = [u8::from(kind)];
@@ -156,16 +155,19 @@ impl Cipher {
         record: &'a mut [u8],
         room: &'a mut [u8],
     ) -> Result<(ContentType, Content<'a>), Error> {
-        let (head, payload) = record.split_first_chunk_mut::<HEAD>().ok_or(InvalidMessage::MessageTooShort)?;
-        let mut kind = ContentType::from(head[0]);
+        let mut kind = record.first().map_or(ContentType::Unknown(0), |&kind| kind.into());
         if self.is_tls13() && kind != ContentType::ApplicationData {
             return Err(unexpected(kind));
         }
-        let (before, payload) = payload.split_at_mut_checked(self.layout.before()).ok_or(Error::DecryptError)?;
-        let length = payload.len().checked_sub(TAG).ok_or(Error::DecryptError)?;
+        let around = HEAD + self.layout.before() + TAG;
+        let Some(length) = record.len().checked_sub(around) else {
+            return Err(Error::DecryptError);
+        };
         if length > DATA_LIMIT + 1 || length > DATA_LIMIT && !self.is_tls13() {
             return Err(Error::PeerSentOversizedRecord);
         }
+        let (head, payload) = record.split_at_mut(HEAD);
+        let (before, payload) = payload.split_at_mut(self.layout.before());
         let (text, tag) = payload.split_at_mut(length);
         let mut nonce = self.nonce();
         nonce[NONCE - before.len()..].copy_from_slice(before);
@@ -197,7 +199,7 @@ impl Cipher {
     }
 
     /// What is protected along with a content of this length.
-    fn associated(&self, head: &[u8; HEAD], length: usize) -> Associated {
+    fn associated(&self, head: &[u8], length: usize) -> Associated {
         let mut bytes = [0; 8 + HEAD];
         if self.is_tls13() {
             // The version is taken to be what it has to be.
