@@ -103,7 +103,7 @@ pub(super) fn write_request(request: &dyn Outgoing, framing: Framing, out: &mut 
 
 /// A request's head as a list, for a protocol without lines.
 pub(super) fn list_request(request: &dyn Outgoing, framing: Framing) -> io::Result<RequestHead> {
-    let (mut target, mut lines) = (Vec::new(), Vec::new());
+    let (mut target, mut lines) = (Vec::with_capacity(128), Vec::with_capacity(1024));
     request.write_target(&mut target);
     request.write_fields(length_of(framing), &mut lines);
     http1::end_head(&mut lines);
