@@ -499,3 +499,17 @@ fn names_of_hosts_may_end_in_a_dot() {
         assert_eq!(service(wrong), format!("schema violation (host: invalid value: {wrong})"));
     }
 }
+
+#[test]
+fn expressions_are_read_before_they_are_kept() {
+    let registry = Registry::new(RouterFlavor::Expressions, []);
+    let routes = registry.entity("routes").expect("a core kind");
+    let route = |expression: &str| {
+        let document = fields(json!({"expression": expression}));
+        routes.insert(document, &mut Steady::default()).err().map_or_else(String::new, |error| error.message())
+    };
+    assert_eq!(route("http.path == \"/a\" && net.dst.port == 80"), "");
+    for wrong in ["nope", "(http.method == \"GET\") &&", "http.nope == \"x\"", "http.path ~ \"(\"", "http.path == 1"] {
+        assert!(route(wrong).starts_with("schema violation (Router Expression failed validation: "), "{wrong}");
+    }
+}

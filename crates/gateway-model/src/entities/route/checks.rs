@@ -1,5 +1,6 @@
 //! Checks of routes in code.
 
+use gateway_router::expression::Expression;
 use serde_json::Value;
 
 use crate::schema::value::{is_nonempty, quoted};
@@ -61,7 +62,11 @@ pub(super) fn check_matchers(route: &dyn Document) -> Result<(), EntityError> {
              simultaneously",
         );
     }
-    Ok(())
+    let text = route.get("expression").and_then(Value::as_str);
+    match text.map(Expression::parse) {
+        Some(Err(error)) => fail(&format!("{error} (at byte {})", error.at)),
+        _ => Ok(()),
+    }
 }
 
 /// A path to match: in its normal form, or after `~` a regular expression that compiles.
