@@ -137,6 +137,7 @@ impl Compiler {
     pub fn new(surroundings: Surroundings) -> Self {
         let Surroundings { settings, node, definitions, names, certificates, default_identity, probe_tls, references } =
             surroundings;
+        node.configure(&settings);
         let mut collections = HashMap::new();
         for definition in &definitions {
             for collection in definition.collections() {

@@ -388,6 +388,25 @@ fn the_way_upstream_is_changed() {
 }
 
 #[test]
+fn the_node_is_known() {
+    let lab = Lab::new();
+    let is = |expression: &str, expected: &str| {
+        assert_eq!(evaluated(&lab, lab.request("GET", "/"), expression), expected, "{expression}");
+    };
+    is("kong.configuration.database", "nil");
+    let trusted_ips = vec!["10.0.0.0/8".parse().unwrap()];
+    lab.node.configure(&std::sync::Arc::new(gateway_proxy::Settings { trusted_ips, ..Default::default() }));
+    is("kong.configuration.database", "off");
+    is("kong.configuration.real_ip_header", "X-Real-IP");
+    is("kong.configuration.router_flavor", "traditional_compatible");
+    is("kong.configuration.trusted_ips[1]", "10.0.0.0/8");
+    is("kong.configuration.pg_password", "nil");
+    is("kong.ip.is_trusted('10.1.2.3')", "true");
+    is("kong.ip.is_trusted('11.1.2.3')", "false");
+    is("kong.ip.is_trusted('x')", "false");
+}
+
+#[test]
 fn an_answer_that_is_held_shows_its_body() {
     let lab = Lab::new();
     let header = |held: Option<&[u8]>, code: &str| {

@@ -3,12 +3,14 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base::Clock;
 use engine::message::Version;
 use parking_lot::Mutex;
 use runtime::tasks::Tasks;
+
+use crate::settings::Settings;
 
 /// The node: lives as long as the process.
 pub struct Node {
@@ -26,6 +28,8 @@ pub struct Node {
     pub tasks: Tasks,
     /// What it says of itself in `Via`, by the version of the message.
     hops: [Box<str>; 3],
+    /// What the operator set, once configurations are compiled.
+    settings: OnceLock<Arc<Settings>>,
     shared: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -47,8 +51,19 @@ impl Node {
             clock,
             tasks,
             hops: ["1.0", "1.1", "2"].map(|protocol| format!("{protocol} kong/{version}").into()),
+            settings: OnceLock::new(),
             shared: Mutex::default(),
         }
+    }
+
+    /// What the operator set; none as long as nothing was compiled.
+    pub fn settings(&self) -> Option<&Settings> {
+        self.settings.get().map(|settings| &**settings)
+    }
+
+    /// Takes the settings over. Only the first ones count.
+    pub fn configure(&self, settings: &Arc<Settings>) {
+        self.settings.get_or_init(|| Arc::clone(settings));
     }
 
     /// What to say in `Via` of a message that came in this version: `1.1 kong/3.9.3`.

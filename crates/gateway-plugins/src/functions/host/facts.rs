@@ -1,6 +1,7 @@
 //! What code can ask about the exchange and the node.
 
-use gateway_proxy::pdk::{Source, Trust, Version};
+use gateway_proxy::Flavor;
+use gateway_proxy::pdk::{Documents, Node, Source, Trust, Version};
 use mlua::{IntoLua as _, Lua, LuaString, Value};
 
 use super::Host;
@@ -14,6 +15,11 @@ pub(super) fn offer(host: &Host<'_>) -> mlua::Result<()> {
     host.add("hostname", |_, frame, ()| Ok(frame.context.node.hostname.clone()))?;
     host.add("plugin_id", |_, frame, ()| Ok(frame.plugin.to_string()))?;
     host.add("prefix", |_, frame, ()| Ok(frame.context.node.prefix.display().to_string()))?;
+    host.add("configuration", |lua, frame, name: String| configuration(lua, &frame.context.node, &name))?;
+    host.add("is_trusted", |_, frame, address: String| {
+        let settings = frame.context.node.settings();
+        Ok(address.parse().is_ok_and(|address| settings.is_some_and(|settings| settings.trusts(address))))
+    })?;
     host.add_pure("version", |_, ()| Ok(VERSION))?;
     host.add_pure("pid", |_, ()| Ok(std::process::id()))?;
     host.add_pure("random_hex", |_, ()| Ok(uuid::Uuid::new_v4().simple().to_string()))?;
@@ -21,6 +27,31 @@ pub(super) fn offer(host: &Host<'_>) -> mlua::Result<()> {
         log(frame, &level, &message.to_string_lossy());
         Ok(())
     })
+}
+
+/// A setting of the node, as far as code may want to know it.
+fn configuration(lua: &Lua, node: &Node, name: &str) -> mlua::Result<Value> {
+    let Some(settings) = node.settings() else { return Ok(Value::Nil) };
+    let on = |flag| if flag { "on" } else { "off" };
+    match name {
+        // Code asks whether there is a database, and which one of those it knows of.
+        "database" => if Documents::of(node).is_some() { "postgres" } else { "off" }.into_lua(lua),
+        "prefix" => node.prefix.display().to_string().into_lua(lua),
+        "real_ip_header" if *settings.real_ip_header == *"x-real-ip" => "X-Real-IP".into_lua(lua),
+        "real_ip_header" => (&*settings.real_ip_header).into_lua(lua),
+        "real_ip_recursive" => on(settings.real_ip_recursive).into_lua(lua),
+        "trusted_ips" => {
+            lua.create_sequence_from(settings.trusted_ips.iter().map(ToString::to_string)).map(Value::Table)
+        }
+        "router_flavor" => match settings.router_flavor {
+            Flavor::Traditional => "traditional",
+            Flavor::TraditionalCompatible => "traditional_compatible",
+            Flavor::Expressions => "expressions",
+        }
+        .into_lua(lua),
+        "allow_debug_header" => settings.allow_debug_header.into_lua(lua),
+        _ => Ok(Value::Nil),
+    }
 }
 
 /// The version whose library this is.
@@ -72,7 +103,6 @@ fn get(lua: &Lua, frame: &Frame, name: &str) -> mlua::Result<Value> {
         "peer_port" => client.peer.port().into_lua(lua),
         "client_ip" => client.ip.to_string().into_lua(lua),
         "client_port" => client.port.into_lua(lua),
-        "trusted" => (client.trust == Trust::Trusted).into_lua(lua),
         "protocol" => client.protocol.as_str().into_lua(lua),
         "forwarded_protocol" => match trusted("x-forwarded-proto") {
             Some(scheme) => bytes(lua, scheme),

@@ -226,14 +226,13 @@ kong.nginx = { get_subsystem = function() return "http" end }
 kong.node = { get_id = host.node_id, get_hostname = host.hostname }
 kong.plugin = { get_id = host.plugin_id }
 kong.cluster = { get_id = function() return nil end }
-kong.configuration = {}
+kong.configuration = setmetatable({}, { __index = function(_, name) return host.configuration(name) end })
 kong.db, kong.cache, kong.dns, kong.worker_events, kong.cluster_events = {}, {}, {}, {}, {}
 
 kong.ip = {
-  -- Only of the connection at hand it is known whether it is trusted.
   is_trusted = function(address)
     util.expect(type(address) == "string", "address must be a string")
-    return address == host.get("peer_ip") and host.get("trusted")
+    return host.is_trusted(address)
   end,
 }
 
