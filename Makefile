@@ -17,8 +17,8 @@ build: ## Builds the programs (debug).
 
 run: ## The demo: a mesh of services and a gateway before it, step by step; stays up until Ctrl-C.
 	@scripts/setup.sh toolchain envoy
-	$(CARGO) build --locked --release -p kuma-cp -p kuma-dp -p kumactl -p kuma-tcp-echo -p kong -p demo
-	@target/release/demo
+	$(CARGO) build --locked --profile quick -p kuma-cp -p kuma-dp -p kumactl -p kuma-tcp-echo -p kong -p demo
+	@target/quick/demo
 
 test: ## All tests, with real Envoys, PostgreSQL and Redis.
 	@scripts/setup.sh toolchain envoy postgres redis
