@@ -131,6 +131,9 @@ impl Outgoing for Forwarded<'_> {
             out.extend_from_slice(context.id.as_bytes());
             out.extend_from_slice(b"\r\n");
         }
+        if wants_trailers(said) {
+            out.extend_from_slice(b"TE: trailers\r\n");
+        }
         if let Some(length) = length {
             write_length(length, out);
         }
@@ -181,6 +184,15 @@ impl Forwarded<'_> {
         out.extend_from_slice(ip);
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// Whether the client takes trailers: the one thing of `TE` that is the upstream's business too.
+#[inline(always)]
+fn wants_trailers(headers: &Headers) -> bool {
+    headers.contains("TE")
+        && headers.get_all("TE").any(|value| {
+            value.split(|byte| *byte == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+        })
 }
 
 /// Begins a list with what a field says already; whether it says anything.
@@ -345,12 +357,14 @@ mod tests {
             ("X-Forwarded-Prefix", "/p"),
             ("Connection", "Upgrade"),
             ("Upgrade", "websocket"),
+            ("TE", "deflate;q=0.5, Trailers"),
         ];
         let context = context(Trust::Trusted, &said);
         let told = "Via: 1.0 one, 1.1 kong/3.9.3\r\nHost: service\r\nConnection: keep-alive, Upgrade\r\n\
             X-Forwarded-For: 1.2.3.4, 10.0.0.2, 127.0.0.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: Front\r\n\
             X-Forwarded-Port: 443\r\nX-Forwarded-Path: /before\r\nX-Forwarded-Prefix: /p\r\nX-Real-IP: 10.0.0.1\r\n\
-            X-Kong-Request-Id: 00000000000000000000000000000000\r\nAccept: */*\r\nUpgrade: websocket\r\n";
+            X-Kong-Request-Id: 00000000000000000000000000000000\r\nTE: trailers\r\nAccept: */*\r\n\
+            Upgrade: websocket\r\n";
         assert_eq!(fields(&context, None, true), told);
     }
 }
