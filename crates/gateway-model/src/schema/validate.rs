@@ -299,10 +299,10 @@ fn foreign(reference: &str, value: &Value) -> Result<(), Error> {
         Value::Array(items) if items.is_empty() => Some(&empty),
         _ => None,
     };
-    let kind = || crate::entities::referred(reference);
-    match document.and_then(|document| Some((kind()?, document))) {
-        Some((kind, document)) => kind.check_some(document).map_err(Value::Object)?,
-        None => {}
+    if let Some(document) = document
+        && let Some(kind) = crate::entities::referred(reference)
+    {
+        kind.check_some(document).map_err(Value::Object)?;
     }
     Err(Value::Object(Map::from_iter([("id".to_owned(), message(text))])))
 }

@@ -139,6 +139,21 @@ async fn export_can_be_loaded() {
 }
 
 #[tokio::test]
+async fn targets_are_kept_as_given_and_shown_with_a_port() {
+    let lab = lab();
+    let text = "_format_version: '3.0'\nupstreams:\n- name: u\n  targets:\n  - target: 10.20.30.40\n";
+    lab.loader.load_text(text).await.expect("it is valid");
+    let dao = &lab.loader.dao;
+    let upstream = dao.select_unique(dao.entity("upstreams"), "name", "u").await.expect("memory does not fail");
+    let id = upstream.expect("it was loaded")["id"].as_str().expect("ids are texts").to_owned();
+    let targets = dao.targets(&id).await.expect("memory does not fail");
+    assert_eq!(targets[0]["target"], "10.20.30.40:8000");
+    let export = lab.loader.export().await.expect("memory does not fail");
+    assert!(export.contains("  target: 10.20.30.40\n"), "{export}");
+    assert!(export.contains("  host_header: null\n"), "what is not set is said: {export}");
+}
+
+#[tokio::test]
 async fn every_content_type_is_read() {
     let form: String = form_urlencoded::Serializer::new(String::new()).append_pair("config", YAML).finish();
     let part = format!("--b\r\nContent-Disposition: form-data; name=\"config\"\r\n\r\n{YAML}\r\n--b--\r\n");
