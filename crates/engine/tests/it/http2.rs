@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, HeaderValue, Request, Response};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -271,4 +272,73 @@ async fn grpc_streams_both_ways_with_trailers() {
     let (head, incoming) = response.await.unwrap().into_parts();
     assert_eq!(head.status.as_u16(), 502);
     assert_eq!(read_all(incoming).await.unwrap().data, b"Receive Closed sent=true consumed=false");
+}
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut frame = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// Sends frames and reads until the connection is closed: how it was, by the last `GOAWAY`.
+async fn end_of(addr: std::net::SocketAddr, frames: impl IntoIterator<Item = Vec<u8>>) -> Option<u32> {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let mut out = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    out.extend(frame(4, 0, 0, &[]));
+    out.extend(frames.into_iter().flatten());
+    let (mut read, mut write) = stream.split();
+    let mut answer = Vec::new();
+    // Both may end with an error, as the other end need not read to the end.
+    let (_, _) = tokio::join!(write.write_all(&out), read.read_to_end(&mut answer));
+    let mut rest = answer.as_slice();
+    let mut end = None;
+    while let Some((head, behind)) = rest.split_at_checked(9) {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let Some((payload, behind)) = behind.split_at_checked(length) else { break };
+        if head[3] == 7 {
+            end = Some(u32::from_be_bytes(payload[4..8].try_into().unwrap()));
+        }
+        rest = behind;
+    }
+    end
+}
+
+/// `ENHANCE_YOUR_CALM`.
+const CALM: u32 = 11;
+
+#[tokio::test]
+async fn requests_that_are_taken_back_at_once_end_the_connection() {
+    let proxy = Proxy::start_with(nowhere().await, http2_listener()).await;
+    let request = [b"\x82\x86\x84\x41\x04test".as_slice()].concat();
+    let frames = (0..2000).flat_map(|number| {
+        let stream = number * 2 + 1;
+        [frame(1, 5, stream, &request), frame(3, 0, stream, &8_u32.to_be_bytes())]
+    });
+    assert_eq!(end_of(proxy.addr, frames).await, Some(CALM));
+    assert_eq!(proxy.connect().await.get("/hello").await.text(), "hello");
+}
+
+#[tokio::test]
+async fn heads_without_end_end_the_connection() {
+    let proxy = Proxy::start_with(nowhere().await, http2_listener()).await;
+    let first = [frame(1, 1, 1, b"\x82\x86\x84\x41\x04test")];
+    let more = (0..2000).map(|_| frame(9, 0, 1, b"\0\x01a\x01b"));
+    assert_eq!(end_of(proxy.addr, first.into_iter().chain(more)).await, Some(CALM));
+    assert_eq!(proxy.connect().await.get("/hello").await.text(), "hello");
+}
+
+#[tokio::test]
+async fn a_head_above_the_limit_is_refused() {
+    let proxy = Proxy::start_with(nowhere().await, http2_listener()).await;
+    let client = Http2::connect(proxy.addr).await;
+    let request = |length| {
+        let request = Request::builder().uri("http://test/hello").header("a", "b".repeat(length));
+        client.send.clone().send_request(request.body(()).unwrap(), true)
+    };
+    assert_eq!(request(1000).unwrap().0.await.unwrap().status().as_u16(), 200);
+    assert_eq!(request(40_000).unwrap().0.await.unwrap().status().as_u16(), 431);
+    assert_eq!(request(1000).unwrap().0.await.unwrap().status().as_u16(), 200);
 }
