@@ -25,6 +25,7 @@ use mlua::{Thread, Value as LuaValue};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::log::edits::Edits;
 pub(crate) use expressions::{Expressions, check as check_expression};
 use frame::{Exit, Frame, Phase, ReadBody};
 pub(crate) use schema::{post_function, pre_function};
@@ -63,6 +64,7 @@ impl Definition for Functions {
         if !config.certificate.is_empty() {
             tracing::warn!(plugin = &*environment.plugin, "Code for TLS handshakes is not run");
         }
+        let edits = config.log.iter().any(|code| code.contains("set_serialize_value"));
         // Only then is the body of an answer looked at that code may want to replace.
         let replaces = config.header_filter.iter().any(|code| code.contains("exit"));
         let [rewrite, access, header_filter, body_filter, log] =
@@ -72,6 +74,7 @@ impl Definition for Functions {
             name: self.name,
             plugin: Arc::clone(&environment.plugin),
             replaces,
+            edits,
             rewrite,
             access,
             header_filter,
@@ -106,6 +109,8 @@ struct Compiled {
     plugin: Arc<str>,
     /// Whether the header filter may put a body of its own in place of the answer's.
     replaces: bool,
+    /// Whether the log phase may change what is logged.
+    edits: bool,
     rewrite: Arc<Codes>,
     access: Arc<Codes>,
     header_filter: Arc<Codes>,
@@ -150,7 +155,7 @@ impl Plugin for Compiled {
         Phases {
             rewrite: has(&self.rewrite),
             access: answers,
-            header_filter: answers || has(&self.header_filter) || has(&self.body_filter),
+            header_filter: answers || self.edits || has(&self.header_filter) || has(&self.body_filter),
             body_filter: self.replaces || has(&self.body_filter),
             log: has(&self.log),
         }
@@ -183,6 +188,10 @@ impl Plugin for Compiled {
     fn header_filter(&self, context: &mut Context, response: &mut ResponseHead) {
         if context.kept::<Left>().is_some_and(|left| left.failed && left.plugin == self.plugin) {
             context.source = Source::Error;
+        }
+        if self.edits {
+            // The log phase finds a place for its changes.
+            Edits::of(context);
         }
         if !self.header_filter.0.is_empty() {
             self.filter_head(context, response);
@@ -383,6 +392,9 @@ fn copy(of: &Context) -> Context {
     context.shared = of.shared.clone();
     context.detour = of.detour.clone();
     context.source = of.source;
+    if let Some(edits) = of.kept::<Edits>() {
+        context.keep(edits.clone());
+    }
     if let Some(tables) = of.kept::<tables::Tables>() {
         context.keep(tables.clone());
     }

@@ -1,5 +1,6 @@
 //! What the plugins that log have in common: the record of an exchange, and queues.
 
+pub(crate) mod edits;
 mod queue;
 mod record;
 
@@ -21,6 +22,7 @@ use gateway_proxy::pdk::{Context, Outcome, Phases, Plugin, RequestId};
 use serde_json::Value;
 
 use crate::functions::{Expressions, check_expression};
+use edits::Edits;
 pub(crate) use queue::{Deliver, Queue, Settings};
 
 thread_local! {
@@ -33,7 +35,12 @@ pub(crate) fn record(context: &Context, outcome: &Outcome<'_>) -> Bytes {
     LAST.with_borrow_mut(|last| match last {
         Some((id, record)) if *id == context.id => record.clone(),
         _ => {
-            let record = Bytes::from(record::write(context, outcome));
+            let mut record = Bytes::from(record::write(context, outcome));
+            if let Some(edits) = context.kept::<Edits>().filter(|edits| !edits.is_empty()) {
+                let mut fields: Value = serde_json::from_slice(&record).expect("it was written as JSON");
+                edits.apply(&mut fields);
+                record = fields.to_string().into();
+            }
             *last = Some((context.id, record.clone()));
             record
         }

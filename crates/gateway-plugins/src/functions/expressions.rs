@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use gateway_proxy::pdk::{Context, Outcome};
 use mlua::{Function, Table, Value as LuaValue};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::frame::{self, Frame, Phase};
 use super::host::json;
 use super::state::{self, Codes, State};
 use super::{copy, syntax, tables};
+use crate::log::edits::{Mode, put};
 
 /// Values by name, made when an exchange is logged.
 #[derive(Debug)]
@@ -36,7 +37,8 @@ impl Expressions {
         let (made, _) =
             frame::within(frame, || self.all.iter().map(|(name, codes)| (name, evaluate(codes))).collect::<Vec<_>>());
         for (name, value) in made {
-            let put = value.map_err(|error| syntax::message(&error)).and_then(|value| put(record, name, value));
+            let put =
+                value.map_err(|error| syntax::message(&error)).and_then(|value| put(record, name, value, Mode::Set));
             if let Err(error) = put {
                 tracing::error!(id = &*self.plugin, field = &**name, error, "Field of a log record was not made");
             }
@@ -57,21 +59,4 @@ fn evaluate(codes: &Arc<Codes>) -> mlua::Result<Value> {
     let code: Function = slots.get::<Table>(1)?.get("run")?;
     let value: LuaValue = code.call(())?;
     json::from_lua(&value).map_err(mlua::Error::RuntimeError)
-}
-
-/// Puts a value where the dotted name says, with objects on the way where there is nothing.
-fn put(record: &mut Value, name: &str, value: Value) -> Result<(), String> {
-    let (way, last) = name.rsplit_once('.').map_or((None, name), |(way, last)| (Some(way), last));
-    let mut at = record;
-    for part in way.into_iter().flat_map(|way| way.split('.')) {
-        let fields = at.as_object_mut().ok_or_else(|| format!("{name}: what is above {part} has no fields"))?;
-        at = fields.entry(part).or_insert_with(|| Value::Object(Map::new()));
-    }
-    let fields = at.as_object_mut().ok_or_else(|| format!("{name}: what is above {last} has no fields"))?;
-    if value.is_null() {
-        fields.shift_remove(last);
-    } else {
-        fields.insert(last.to_owned(), value);
-    }
-    Ok(())
 }

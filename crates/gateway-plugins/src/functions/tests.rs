@@ -376,6 +376,9 @@ fn the_way_upstream_is_changed() {
     let mut lab = Lab::new();
     lab.directory.put_upstream(&"up".into());
     let mut request = lab.request("GET", "/").routed().served();
+    let mut query = lab.request("GET", "/?a=1&b=2&a").routed().served();
+    assert!(query.access(&*plugin(&lab, access("kong.service.request.clear_query_arg('a')"))).is_none());
+    assert_eq!(query.query(), "?b=2");
     let code = "assert(kong.service.set_upstream('up')) local ok, why = kong.service.set_upstream('none') \
                 kong.service.set_retries(1) kong.service.set_timeouts(10, 20, 30) \
                 kong.service.request.enable_buffering() kong.service.request.set_header('X-Why', tostring(ok) .. why)";
@@ -385,6 +388,32 @@ fn the_way_upstream_is_changed() {
     let detour = request.context.detour.unwrap();
     assert_eq!((detour.retries, detour.hold_answer), (Some(1), true));
     assert_eq!(detour.timeouts.unwrap().map(|timeout| timeout.as_millis()), [10, 20, 30]);
+}
+
+#[test]
+fn log_records_are_changed() {
+    let lab = Lab::new();
+    let code = "kong.log.set_serialize_value('tenant', 'a') kong.log.set_serialize_value('request.method', nil) \
+                kong.log.set_serialize_value('client_ip', 'x', { mode = 'add' }) \
+                kong.log.set_serialize_value('no.such', 1, { mode = 'replace' }) \
+                kong.log.set_serialize_value('request.id.x', 1)";
+    let log = "kong.log.set_serialize_value('late.list', { 1, kong.response.get_status() })";
+    let plugin = plugin(&lab, json!({ "access": [code], "log": [log] }));
+    let mut exchange = lab.request("GET", "/");
+    assert!(exchange.access(&*plugin).is_none());
+    exchange.filter_headers(&*plugin, &[]);
+    exchange.context.id = gateway_proxy::pdk::RequestId::new(77);
+    crate::log::testing::log(&*plugin, &exchange, 201);
+    let mut record = Value::Null;
+    crate::log::testing::with_outcome(201, |outcome| {
+        record = serde_json::from_slice(&crate::log::record(&exchange.context, outcome)).unwrap();
+    });
+    assert_eq!((&record["tenant"], record["request"].get("method")), (&json!("a"), None));
+    assert_eq!((&record["client_ip"], record.get("no")), (&json!("127.0.0.1"), None));
+    assert_eq!(record["late"]["list"], json!([1, 201]));
+    assert!(record["request"]["id"].is_string());
+    let wrong = "kong.log.set_serialize_value(1, 2)";
+    assert_eq!(exchange.access(&*super::tests::plugin(&lab, access(wrong))).unwrap().status, 500);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{Host, json};
 use crate::functions::frame::Frame;
 use crate::functions::tables::Tables;
+use crate::log::edits::{Edits, Mode};
 
 pub(super) fn offer(host: &Host<'_>) -> mlua::Result<()> {
     host.add("consumer", |lua, frame, ()| {
@@ -32,6 +33,16 @@ pub(super) fn offer(host: &Host<'_>) -> mlua::Result<()> {
     })?;
     host.add("service", |lua, frame, ()| {
         frame.context.service.as_deref().map(|service| json::to_lua(lua, &service_document(service))).transpose()
+    })?;
+    host.add("edit_record", |_, frame, (name, value, mode): (String, Value, String)| {
+        let value = json::from_lua(&value).map_err(mlua::Error::RuntimeError)?;
+        let mode = match &*mode {
+            "add" => Mode::Add,
+            "replace" => Mode::Replace,
+            _ => Mode::Set,
+        };
+        Edits::of(&mut frame.context).push(name, value, mode);
+        Ok(())
     })?;
     host.add("shared", |lua, frame, ()| Ok(Tables::of(lua, &mut frame.context)?.shared.clone()))?;
     host.add("request_context", |lua, frame, ()| Ok(Tables::of(lua, &mut frame.context)?.request.clone()))?;

@@ -28,6 +28,13 @@ pub(super) fn offer(host: &Host<'_>) -> mlua::Result<()> {
     host.add("set_variable", |_, frame, (name, value): (String, LuaString)| {
         Ok(set_variable(frame, &name, &value.as_bytes()))
     })?;
+    host.add("clear_query_arg", |_, frame, name: String| {
+        let target = &mut frame.context.target;
+        if let Some(query) = target.query.strip_prefix(b"?").filter(|query| !query.is_empty()) {
+            target.query = [b"?", &crate::query::without(query, &name)[..]].concat();
+        }
+        Ok(())
+    })?;
     host.add("captures", captures)?;
     host.add("has_upstream", |_, frame, name: String| Ok(frame.context.directory.has_upstream(&name)))?;
     host.add("hold_answer", |_, frame, ()| {

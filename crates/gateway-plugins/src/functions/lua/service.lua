@@ -87,6 +87,12 @@ function request.set_query(args)
   host.set("query", util.encode_args(args))
 end
 
+function request.clear_query_arg(name)
+  before_sent()
+  util.expect(type(name) == "string", "query argument name must be a string")
+  host.clear_query_arg(name)
+end
+
 local METHODS = {}
 for name in ("GET HEAD PUT POST DELETE OPTIONS MKCOL COPY MOVE PROPFIND PROPPATCH LOCK UNLOCK PATCH TRACE"):gmatch("%u+") do
   METHODS[name] = true
@@ -283,6 +289,16 @@ for _, level in ipairs({ "emerg", "alert", "crit", "err", "warn", "notice", "inf
     host.log(level, table.concat(words))
   end
 end
+local MODES = { set = true, add = true, replace = true }
+
+function log.set_serialize_value(key, value, options)
+  util.expect(type(key) == "string", "key must be a string")
+  util.expect(options == nil or type(options) == "table", "options must be a table")
+  local mode = options and options.mode or "set"
+  util.expect(MODES[mode], "mode must be 'set', 'add' or 'replace'")
+  host.edit_record(key, value, mode)
+end
+
 log.inspect = log.debug
 log.deprecation = log.warn
 kong.log = setmetatable(log, { __call = function(_, ...) log.notice(...) end })
