@@ -119,7 +119,9 @@ impl<T> Router<T> {
             prefixes: self.prefixes.clone(),
             any: Arc::clone(&self.any),
         };
-        let mut latest: IndexMap<Arc<str>, Option<(RouteSpec, T)>, RandomState> = IndexMap::default();
+        let changes = changes.into_iter();
+        let mut latest: IndexMap<Arc<str>, Option<(RouteSpec, T)>, RandomState> =
+            IndexMap::with_capacity_and_hasher(changes.size_hint().0, RandomState::default());
         for change in changes {
             match change {
                 Change::Remove(id) => latest.insert(id, None),

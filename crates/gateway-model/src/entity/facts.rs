@@ -37,15 +37,15 @@ impl EntitySchema {
             if field.is_unique() {
                 match document.get(field.name()) {
                     None | Some(Value::Null) => {}
-                    Some(Value::String(text)) => facts.unique.push((field.name().to_owned(), text.clone())),
-                    Some(other) => facts.unique.push((field.name().to_owned(), other.to_string())),
+                    Some(Value::String(text)) => push(&mut facts.unique, (field.name().to_owned(), text.clone())),
+                    Some(other) => push(&mut facts.unique, (field.name().to_owned(), other.to_string())),
                 }
             }
             if let Kind::Foreign { reference, on_delete } = field.kind() {
                 let id = document.get(field.name()).and_then(|key| key.get("id")).and_then(Value::as_str);
                 match (id, on_delete) {
-                    (Some(id), OnDelete::Cascade) => facts.parents.push((*reference, id.to_owned())),
-                    (Some(id), OnDelete::Restrict) => facts.references.push((*reference, id.to_owned())),
+                    (Some(id), OnDelete::Cascade) => push(&mut facts.parents, (*reference, id.to_owned())),
+                    (Some(id), OnDelete::Restrict) => push(&mut facts.references, (*reference, id.to_owned())),
                     (_, OnDelete::SetNull) | (None, _) => {}
                 }
             }
@@ -55,8 +55,14 @@ impl EntitySchema {
                 Some(Value::Object(key)) => key.get("id").cloned().unwrap_or_default(),
                 value => value.cloned().unwrap_or_default(),
             });
-            facts.unique.push((fields.join(","), Value::Array(values.collect()).to_string()));
+            push(&mut facts.unique, (fields.join(","), Value::Array(values.collect()).to_string()));
         }
         facts
     }
+}
+
+/// Adds to a list that mostly stays at one, and is kept.
+fn push<T>(list: &mut Vec<T>, item: T) {
+    list.reserve_exact(1);
+    list.push(item);
 }

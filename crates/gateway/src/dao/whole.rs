@@ -100,12 +100,13 @@ impl Dao {
             Some(kind) => Key::new(Arc::clone(kind), Arc::clone(&scope), id.to_ascii_lowercase()),
             None => key(kind, id),
         };
-        let mut drafts = Vec::new();
+        let mut drafts = Vec::with_capacity(entities.iter().filter(|entity| entity.facts().is_some()).count());
         for entity in entities {
             let Some(facts) = entity.take_facts() else { continue };
             let ttl = facts.ttl.clone().map_or(TtlValue::Unsaid, TtlValue::Given);
             let expires = self.expiry(ttl)?;
-            drafts.push(draft_of(entity.kind, facts, Arc::clone(&entity.body), expires, &key));
+            // Copied: what stays would keep the memory around it that was needed for reading alone.
+            drafts.push(draft_of(entity.kind, facts.clone(), Arc::clone(&entity.body), expires, &key));
         }
         Ok(drafts)
     }

@@ -63,7 +63,8 @@ impl<'de> Visitor<'de> for Paced<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
+        // Most lists are of one.
+        let mut list = Vec::with_capacity(1);
         while let Some(item) = items.next_element_seed(Paced(self.0))? {
             list.push(item);
         }
