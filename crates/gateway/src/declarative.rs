@@ -72,9 +72,11 @@ impl Loader {
     pub async fn load_text(&self, text: &str) -> Result<(), String> {
         let config = declarative::read_text(text).map_err(told)?;
         let hash = declarative::hash_of_text(text);
-        self.load(config, hash, Options::default(), Pace::new()).await.map(drop).map_err(|refusal| match refusal {
-            Refusal::Config(error) => told(*error),
-            Refusal::Store(error) => error.to_string(),
+        self.load((config, hash), Options::default(), (text.len(), Pace::new())).await.map(drop).map_err(|refusal| {
+            match refusal {
+                Refusal::Config(error) => told(*error),
+                Refusal::Store(error) => error.to_string(),
+            }
         })
     }
 
@@ -85,7 +87,8 @@ impl Loader {
     pub async fn import_text(&self, text: &str) -> Result<(), String> {
         let config = declarative::read_text(text).map_err(told)?;
         let known = Arc::<Known>::default();
-        let parsed = self.parse(config, Options::default(), [Arc::clone(&known), known], Pace::new()).await;
+        let parsed =
+            self.parse(config, Options::default(), [Arc::clone(&known), known], (text.len(), Pace::new())).await;
         let mut declared = parsed.map_err(told)?.0;
         let now = self.dao.clock().now();
         let ttl = |entity: &Entity| entity.facts()?.ttl.as_ref()?.as_f64();
@@ -113,13 +116,12 @@ impl Loader {
         Ok(declarative::export(registry, documents))
     }
 
-    /// Checks a configuration and puts it into force. What it became is given back with what goes on at its pace.
+    /// Checks a configuration from so many bytes and puts it into force. What it became is given back with what goes on at its pace.
     async fn load(
         &self,
-        config: Fields,
-        hash: String,
+        (config, hash): (Fields, String),
         options: Options,
-        pace: Pace,
+        (bytes, pace): (usize, Pace),
     ) -> Result<(Declared, Rim), Refusal> {
         let mut loaded = self.loaded.lock().await;
         // Only what the store is sure to have can be the same as before.
@@ -127,7 +129,7 @@ impl Loader {
             Some(_) => Arc::clone(&loaded.known),
             None => Arc::new(loaded.known.emptied()),
         };
-        let parsed = self.parse(config, options, [same, Arc::clone(&loaded.known)], pace).await;
+        let parsed = self.parse(config, options, [same, Arc::clone(&loaded.known)], (bytes, pace)).await;
         let (mut declared, known, rim) = parsed.map_err(|error| Refusal::Config(Box::new(error)))?;
         let whole = self.dao.replace_all(&mut declared.entities, loaded.whole.as_ref()).await;
         let whole = whole.map_err(Refusal::Store)?;
@@ -144,7 +146,7 @@ impl Loader {
         config: Fields,
         options: Options,
         [same, times]: [Arc<Known>; 2],
-        pace: Pace,
+        (bytes, pace): (usize, Pace),
     ) -> Result<(Declared, Known, Rim), ConfigError> {
         let registry = Arc::clone(self.dao.registry());
         let mut rim = Rim::paced(Arc::clone(self.dao.clock()), pace);
@@ -153,15 +155,22 @@ impl Loader {
             let known = times.keep_times(&mut declared, &mut rim);
             Ok((declared, known, rim))
         };
-        aside(work).await.unwrap_or_else(|| Err(ConfigError::text("error", CUT_SHORT)))
+        aside(bytes, work).await.unwrap_or_else(|| Err(ConfigError::text("error", CUT_SHORT)))
     }
 }
 
 /// What is told when the node stops meanwhile.
 const CUT_SHORT: &str = "reading the configuration was cut short";
 
-/// Does what takes a while on a thread that has nothing else to do. None if that is the end.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+/// The largest text, in bytes, that is read where the call is: going to another thread would take longer.
+const SMALL: usize = 8 * 1024;
+
+/// Does what takes a while on a thread that has nothing else to do; what is about a text of few `bytes` at once. None if
+/// that is the end.
+async fn aside<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    if bytes <= SMALL {
+        return Some(work());
+    }
     let done = tokio::task::spawn_blocking(work).await;
     done.inspect_err(|error| tracing::error!(error = %base::report(error), "A declarative configuration was cut short"))
         .ok()

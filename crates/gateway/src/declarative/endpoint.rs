@@ -32,9 +32,10 @@ impl ConfigEndpoint for Loader {
     ) -> BoxFuture<'a, AdminAnswer> {
         let (content_type, query) = (content_type.map(str::to_owned), query.to_owned());
         async move {
-            let read = aside(move || Request::read(content_type.as_deref(), &body, &query));
+            let bytes = body.len();
+            let read = aside(bytes, move || Request::read(content_type.as_deref(), &body, &query));
             match read.await {
-                Some(Ok(request)) => self.answer(request).await,
+                Some(Ok(request)) => self.answer(request, bytes).await,
                 Some(Err(BadRequest::NotJson)) => AdminAnswer::message(400, "Cannot parse JSON body"),
                 Some(Err(BadRequest::Missing)) => AdminAnswer::message(400, "expected a declarative configuration"),
                 None => cut_short(),
@@ -45,19 +46,19 @@ impl ConfigEndpoint for Loader {
 }
 
 impl Loader {
-    async fn answer(&self, request: Request) -> AdminAnswer {
+    async fn answer(&self, request: Request, bytes: usize) -> AdminAnswer {
         if request.check_hash && request.config.hash().is_some_and(|hash| hash == *self.hash.lock()) {
             return AdminAnswer::empty(304);
         }
         let options = Options { flatten_errors: request.flatten_errors };
         let config = request.config;
-        let (config, hash) = match aside(move || config.read()).await {
+        let (config, hash) = match aside(bytes, move || config.read()).await {
             Some(Ok(read)) => read,
             Some(Err(error)) => return AdminAnswer::json(400, error.body()),
             None => return cut_short(),
         };
-        match Self::load(self, config, hash, options, request.pace).await {
-            Ok((declared, mut rim)) => match aside(move || declared.answer(&mut rim)).await {
+        match Self::load(self, (config, hash), options, (bytes, request.pace)).await {
+            Ok((declared, mut rim)) => match aside(bytes, move || declared.answer(&mut rim)).await {
                 Some(answer) => AdminAnswer::json_text(201, answer),
                 None => cut_short(),
             },
