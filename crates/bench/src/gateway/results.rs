@@ -182,7 +182,10 @@ fn traffic(out: &mut String, traffic: &Traffic) -> Result<()> {
         traffic.rss_nginx_mib,
         traffic.rss_gateway_mib
     )?;
-    writeln!(out, "| | instructions | CPU µs, median (least) | to nginx | busy | requests/s | p50 ms | p99 ms | failed |")?;
+    writeln!(
+        out,
+        "| | instructions | CPU µs, median (least) | to nginx | busy | requests/s | p50 ms | p99 ms | failed |"
+    )?;
     writeln!(out, "|---|---|---|---|---|---|---|---|---|")?;
     for row in &traffic.rows {
         let kind = row.kind.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
