@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What is done before others may be let go first: most changes take less.
-const FIRST: Duration = Duration::from_millis(2);
+/// What is done before others may be let go first: most changes take not much more.
+const FIRST: Duration = Duration::from_micros(200);
 
 /// How long work goes on at a time.
 const TURN: Duration = Duration::from_micros(100);

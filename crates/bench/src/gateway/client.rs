@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// The beginning of the body, as far as it fits into the client's buffer.
     pub(crate) body: Vec<u8>,
     close: bool,
 }
@@ -121,12 +122,15 @@ fn talk(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> Result<Ans
     let text = String::from_utf8_lossy(&buffer[..head]);
     let (status, length, close) = parse(&text).ok_or_else(|| Failure(invalid(&text), false))?;
     let mut body = buffer[head..filled].to_vec();
-    let start = body.len();
-    if length < start {
-        return Err(Failure(invalid("more than one response"), false));
+    let mut left = length.checked_sub(body.len()).ok_or_else(|| Failure(invalid("more than one response"), false))?;
+    while left > 0 {
+        let part = left.min(buffer.len());
+        stream.read_exact(&mut buffer[..part]).map_err(|error| Failure(error, false))?;
+        if body.len() < buffer.len() {
+            body.extend_from_slice(&buffer[..part]);
+        }
+        left -= part;
     }
-    body.resize(length, 0);
-    stream.read_exact(&mut body[start..]).map_err(|error| Failure(error, false))?;
     Ok(Answer { status, body, close })
 }
 

@@ -1,8 +1,9 @@
 //! Answers: a status and a document, and the headers that all of them have.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::response::Response;
 use gateway_model::error::DaoError;
 use http::header::{
@@ -18,6 +19,9 @@ use crate::COMPATIBLE_VERSION;
 const JSON: &str = "application/json; charset=utf-8";
 
 const LATENCY: HeaderName = HeaderName::from_static("x-kong-admin-latency");
+
+/// A body above this size is written in parts of this size.
+const PART: usize = 64 * 1024;
 
 /// What is answered to a call of the Admin API.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,9 +140,21 @@ impl Answer {
         for (name, value) in self.headers {
             put(name, &value);
         }
-        *response.body_mut() = Body::from(body);
+        *response.body_mut() = if body.len() > PART { in_parts(body.into()) } else { Body::from(body) };
         response
     }
+}
+
+/// A large body part by part: a whole configuration written at once would keep the processor from others for a while.
+fn in_parts(body: Bytes) -> Body {
+    Body::from_stream(futures_util::stream::unfold(body, |mut rest| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        std::thread::yield_now();
+        let part = rest.split_to(rest.len().min(PART));
+        Some((Ok::<_, Infallible>(part), rest))
+    }))
 }
 
 fn origin<'a>(request: &'a HeaderMap, origins: &'a [String]) -> &'a str {
