@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const FIRST: Duration = Duration::from_micros(200);
 
 /// How long work goes on at a time.
-const TURN: Duration = Duration::from_micros(100);
+const TURN: Duration = Duration::from_micros(50);
 
 /// How long others are waited for in all. While they have always something to do, the rest is done with what the system
 /// gives this thread.
