@@ -78,6 +78,8 @@ pub struct Conf {
     pub daemon: bool,
     /// How many threads serve requests; `None` for one a core.
     pub workers: Option<usize>,
+    /// Requests of a client's connection before it is closed.
+    pub client_requests: u64,
     /// The node's id, if it is given.
     pub node_id: Option<String>,
     /// Where a line a request goes; `None` for nowhere.
@@ -303,6 +305,7 @@ impl Reader<'_> {
             log_level: self.text("log_level").to_owned(),
             daemon: self.is_on("nginx_daemon"),
             workers: self.workers(),
+            client_requests: self.number("nginx_http_keepalive_requests"),
             node_id: Some(self.text("node_id")).filter(|id| !id.is_empty()).map(str::to_owned),
             access_log: log_path(&prefix, self.text("proxy_access_log")),
             error_log: log_path(&prefix, self.text("proxy_error_log")).unwrap_or_else(|| "/dev/stderr".into()),

@@ -395,6 +395,7 @@ fn start_workers(conf: &Conf, in_force: &InForce, certificates: &Arc<Certificate
     let defaults = WorkerSettings::default();
     let settings = WorkerSettings {
         workers: conf.workers.and_then(NonZeroUsize::new).unwrap_or(defaults.workers),
+        max_requests: conf.client_requests,
         pool: PoolSettings {
             max_idle: conf.proxy.upstream_idle,
             idle_timeout: conf.proxy.upstream_idle_timeout,

@@ -122,7 +122,7 @@ pub(super) const KEYS: &[Key] = &[
     key("new_dns_client", "off", Boolean, None),
     key("nginx_daemon", "on", Boolean, Yes),
     key("nginx_http_client_max_body_size", "0", Text, Yes),
-    key("nginx_http_keepalive_requests", "10000", Number, None),
+    key("nginx_http_keepalive_requests", "10000", Number, Yes),
     key("nginx_main_worker_processes", "auto", Text, Yes),
     key("nginx_proxy_real_ip_header", "X-Real-IP", Text, Yes),
     key("nginx_proxy_real_ip_recursive", "off", Boolean, Yes),

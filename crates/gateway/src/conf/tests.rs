@@ -57,7 +57,8 @@ fn secrets_are_not_shown() {
 #[test]
 fn sizes_and_lists_are_read() {
     let conf = load(
-        "nginx_http_client_max_body_size = 2m\ntrusted_ips = 10.0.0.0/8, ::1\nheaders = off\nplugins = key-auth,acl\n",
+        "nginx_http_client_max_body_size = 2m\ntrusted_ips = 10.0.0.0/8, ::1\nheaders = off\nplugins = key-auth,acl\n\
+         nginx_http_keepalive_requests = 7\n",
         &[],
     )
     .unwrap()
@@ -66,6 +67,7 @@ fn sizes_and_lists_are_read() {
     assert_eq!(conf.proxy.trusted_ips.len(), 2);
     assert_eq!(conf.proxy.headers, AddedHeaders::NONE);
     assert_eq!(conf.plugins, ["key-auth", "acl"]);
+    assert_eq!(conf.client_requests, 7);
 }
 
 #[test]
