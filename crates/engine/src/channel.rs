@@ -115,6 +115,14 @@ impl Channel {
         }
     }
 
+    /// Lets what was kept leave when the worker has done its turn: for the end of a message.
+    pub(crate) fn poll_post(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::H1(channel) => channel.poll_post(context),
+            Self::H2(channel) => channel.poll_flush(context),
+        }
+    }
+
     /// Bytes of the incoming message so far.
     pub(crate) fn received(&self) -> u64 {
         match self {
@@ -128,6 +136,14 @@ impl Channel {
         match self {
             Self::H1(channel) => channel.sent,
             Self::H2(channel) => channel.sent,
+        }
+    }
+
+    /// Whether the other end may have got some of the outgoing message.
+    pub(crate) fn has_sent(&self) -> bool {
+        match self {
+            Self::H1(channel) => channel.has_sent(),
+            Self::H2(channel) => channel.sent > 0,
         }
     }
 
@@ -147,7 +163,7 @@ pub(crate) enum TransferError {
     To(io::Error),
 }
 
-/// Moves the body of `from` to `to` with its trailers. Ready once all of it has left.
+/// Moves the body of `from` to `to` with its trailers. Ready once all of it has left, or will with this turn.
 pub(crate) fn poll_transfer(
     from: &mut Channel,
     to: &mut Channel,
@@ -173,5 +189,5 @@ pub(crate) fn poll_transfer(
         let taken = ready!(to.poll_send(context, from.data())).map_err(TransferError::To)?;
         from.consume(taken);
     }
-    to.poll_flush(context).map_err(TransferError::To)
+    to.poll_post(context).map_err(TransferError::To)
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::channel::Channel;
@@ -269,10 +269,17 @@ impl Exchange {
 
     /// Writes what was taken so far.
     pub async fn flush(&mut self) -> Result<(), ClientGone> {
+        self.flush_by(Channel::poll_flush).await
+    }
+
+    async fn flush_by(
+        &mut self,
+        poll: fn(&mut Channel, &mut Context<'_>) -> Poll<io::Result<()>>,
+    ) -> Result<(), ClientGone> {
         let limit = self.worker.settings.client_timeout;
         let (client, timer) = (&mut self.client, &mut self.timer);
         let flushed = poll_fn(|context| {
-            if let Poll::Ready(flushed) = client.poll_flush(context) {
+            if let Poll::Ready(flushed) = poll(client, context) {
                 return Poll::Ready(flushed);
             }
             timer.poll_over(limit, context).map(|()| Err(io::ErrorKind::TimedOut.into()))
@@ -287,7 +294,7 @@ impl Exchange {
         if self.response == Response::Started {
             let ended = self.client.end(trailers);
             self.kept(ended)?;
-            self.flush().await?;
+            self.flush_by(Channel::poll_post).await?;
             self.response = Response::Complete;
         }
         Ok(())

@@ -2,26 +2,26 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
-use crate::socket::{poll_recv, poll_send};
+use crate::outbox::Outbox;
+use crate::socket::Socket;
 use crate::tls::TlsStream;
 
 /// A connection, plain or under TLS.
 #[derive(Debug)]
 pub(crate) enum Io {
     /// Plain.
-    Plain(TcpStream),
+    Plain(Socket),
     /// Under TLS, towards a client or an upstream.
     Tls(Box<TlsStream>),
 }
 
 impl Io {
     /// The socket below.
-    fn socket(&self) -> &TcpStream {
+    fn socket(&self) -> &Socket {
         match self {
             Self::Plain(stream) => stream,
             Self::Tls(stream) => stream.socket(),
@@ -36,7 +36,7 @@ impl Io {
     /// Waits until there is something to read: data, the end or an error. Needs no buffer.
     pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(stream) => stream.poll_read_ready(context),
+            Self::Plain(socket) => socket.poll_readable(context),
             Self::Tls(stream) => stream.poll_readable(context),
         }
     }
@@ -44,7 +44,7 @@ impl Io {
     /// Reads into `buffer`; 0 is the end.
     pub(crate) fn poll_fill(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         match self {
-            Self::Plain(stream) => poll_recv(stream, context, buffer),
+            Self::Plain(socket) => socket.poll_recv(context, buffer),
             Self::Tls(stream) => stream.poll_fill(context, buffer),
         }
     }
@@ -52,19 +52,41 @@ impl Io {
     /// Whether an idle connection can still be used: the other end has neither closed it nor said anything.
     /// Asks the kernel only when something happened on the socket.
     pub(crate) fn is_quiet(&self) -> bool {
-        let mut byte = [0];
         let drained = match self {
             Self::Plain(_) => true,
             Self::Tls(stream) => stream.is_drained(),
         };
-        drained && matches!(self.socket().try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        drained && self.socket().is_quiet()
+    }
+
+    /// Lets `bytes` leave when the worker has done its turn, and takes them: ready unless something else still waits
+    /// for the socket.
+    pub(crate) fn poll_post(
+        &mut self,
+        context: &mut Context<'_>,
+        outbox: &Outbox,
+        bytes: &mut Vec<u8>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(socket) => {
+                ready!(socket.poll_drain(context))?;
+                socket.post(outbox, std::mem::take(bytes));
+                Poll::Ready(Ok(()))
+            }
+            Self::Tls(stream) => stream.poll_post(context, outbox, bytes),
+        }
+    }
+
+    /// How much was posted and did not leave, as the connection had failed: bytes of messages, or of their records.
+    pub(crate) fn unsent(&self) -> usize {
+        self.socket().unsent()
     }
 }
 
 impl AsyncRead for Io {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Plain(socket) => socket.poll_read(context, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         }
     }
@@ -73,7 +95,7 @@ impl AsyncRead for Io {
 impl AsyncWrite for Io {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Plain(stream) => poll_send(stream, context, bytes),
+            Self::Plain(socket) => socket.poll_send(context, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
@@ -84,7 +106,7 @@ impl AsyncWrite for Io {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Plain(socket) => socket.poll_send_slices(context, slices),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
         }
     }
@@ -95,14 +117,14 @@ impl AsyncWrite for Io {
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Plain(socket) => socket.poll_drain(context),
             Self::Tls(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Plain(socket) => socket.poll_shutdown(context),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }

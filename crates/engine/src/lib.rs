@@ -16,6 +16,7 @@ pub mod health;
 pub mod http1;
 mod io;
 pub mod message;
+mod outbox;
 pub mod peer;
 pub mod proxy_protocol;
 pub mod service;

@@ -18,6 +18,7 @@ use tracing::debug;
 use crate::channel::{Channel, H1, H2, Wire};
 use crate::forward::{ForwardError, Kind, Stage};
 use crate::io::Io;
+use crate::socket::Socket;
 use crate::worker::Worker;
 
 mod pool;
@@ -213,7 +214,7 @@ async fn open(endpoint: &Endpoint) -> io::Result<Io> {
     let stream = TcpStream::connect(endpoint.0.addr).await?;
     stream.set_nodelay(true)?;
     let Some(tls) = &endpoint.0.tls else {
-        return Ok(Io::Plain(stream));
+        return Ok(Io::Plain(Socket::new(stream)));
     };
     let stream = crate::tls::connect(&tls.config, tls.name.clone(), stream).await?;
     Ok(Io::Tls(Box::new(stream)))

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
@@ -18,6 +19,7 @@ use tracing::{debug, error, warn};
 
 use crate::buffer::{Buffers, Heads};
 use crate::http1::Limits;
+use crate::outbox::Outbox;
 use crate::service::Service;
 use crate::timer::{TICK, Timers, ticks};
 use crate::upstream::{PoolSettings, Pools};
@@ -261,6 +263,8 @@ async fn run<S: Service>(
 ) {
     let worker = Rc::new(Worker::new(index, settings, counters));
     let service = Rc::new(make(&worker));
+    let sending = Rc::clone(&worker);
+    spawn_local(async move { sending.outbox.run().await });
     let mut accepting = Vec::new();
     for opening in openings {
         accept(&mut accepting, opening, &worker, &service);
@@ -354,6 +358,7 @@ pub struct Worker {
     pub(crate) started: Instant,
     pub(crate) settings: Arc<Settings>,
     pub(crate) buffers: Rc<Buffers>,
+    pub(crate) outbox: Outbox,
     pub(crate) heads: Heads,
     pub(crate) timers: Timers,
     pub(crate) pools: Pools,
@@ -386,10 +391,12 @@ pub(crate) struct ConnectionState {
 
 impl Worker {
     fn new(index: usize, settings: Arc<Settings>, counters: Arc<WorkerCounters>) -> Self {
+        let buffers = Rc::<Buffers>::default();
         Self {
             index,
             started: Instant::now(),
-            buffers: Rc::default(),
+            outbox: Outbox::new(ticks(settings.client_timeout), Rc::clone(&buffers)),
+            buffers,
             heads: Heads::default(),
             timers: Timers::default(),
             pools: Pools::new(settings.pool),
@@ -454,6 +461,7 @@ impl Worker {
     fn tick(&self) {
         self.timers.tick();
         let now = self.timers.now();
+        self.outbox.tick(now);
         for (_, state) in self.connections.borrow().iter() {
             if state.deadline.get() <= now {
                 state.abort();
@@ -478,6 +486,7 @@ impl Worker {
             while !self.connections.borrow().is_empty() {
                 self.emptied.notified().await;
             }
+            poll_fn(|context| self.outbox.poll_empty(context)).await;
         };
         if tokio::time::timeout(deadline, emptied).await.is_err() {
             warn!(

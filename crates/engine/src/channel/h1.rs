@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite as _;
 
 use super::BodyError;
-use crate::buffer::{Buffer, Buffers};
+use crate::buffer::Buffer;
 use crate::headers::Headers;
 use crate::http1::{BodyDecoder, Framing, Limits, write_chunk_end, write_chunk_head, write_last_chunk};
 use crate::io::Io;
@@ -48,7 +48,7 @@ pub(crate) struct H1 {
     /// Bytes of messages that came and went.
     pub(crate) received: u64,
     pub(crate) sent: u64,
-    buffers: Rc<Buffers>,
+    worker: Rc<Worker>,
 }
 
 /// How the outgoing body is framed.
@@ -77,14 +77,14 @@ impl H1 {
             quiet: false,
             received: 0,
             sent: 0,
-            buffers: Rc::clone(&worker.buffers),
+            worker: Rc::clone(worker),
         }
     }
 
     /// The connection without what belongs to a message.
     pub(crate) fn into_io(self) -> Io {
-        self.buffers.give(self.input);
-        self.buffers.give_stage(self.out);
+        self.worker.buffers.give(self.input);
+        self.worker.buffers.give_stage(self.out);
         self.io
     }
 
@@ -93,12 +93,12 @@ impl H1 {
         if std::mem::take(&mut self.quiet) {
             ready!(self.io.poll_readable(context))?;
         }
-        self.buffers.lend(&mut self.input);
+        self.worker.buffers.lend(&mut self.input);
         let read = self.io.poll_fill(context, self.input.room());
         if let Poll::Ready(Ok(count @ 1..)) = read {
             self.input.filled(count);
         } else {
-            self.buffers.reclaim(&mut self.input);
+            self.worker.buffers.reclaim(&mut self.input);
         }
         read
     }
@@ -106,7 +106,7 @@ impl H1 {
     /// Where to put what is to be written.
     pub(crate) fn out(&mut self) -> &mut Vec<u8> {
         if self.out.capacity() == 0 {
-            self.out = self.buffers.take_stage();
+            self.out = self.worker.buffers.take_stage();
         }
         &mut self.out
     }
@@ -114,7 +114,7 @@ impl H1 {
     /// A head of `head` bytes has been read: what follows is its body.
     pub(crate) fn begin_body(&mut self, head: usize, framing: Framing, expects: bool, limits: &Limits) {
         self.input.consume(head);
-        self.buffers.reclaim(&mut self.input);
+        self.worker.buffers.reclaim(&mut self.input);
         self.received += head as u64;
         self.decoder = BodyDecoder::new(framing, limits);
         self.data = 0;
@@ -175,7 +175,7 @@ impl H1 {
             if self.data == 0 {
                 self.input.consume(self.tail);
                 self.tail = 0;
-                self.buffers.reclaim(&mut self.input);
+                self.worker.buffers.reclaim(&mut self.input);
             }
         }
         Poll::Ready(Ok(self.data > 0))
@@ -191,7 +191,7 @@ impl H1 {
         if self.data == 0 {
             self.input.consume(self.tail);
             self.tail = 0;
-            self.buffers.reclaim(&mut self.input);
+            self.worker.buffers.reclaim(&mut self.input);
         }
     }
 
@@ -297,12 +297,35 @@ impl H1 {
             self.sent += count as u64;
             self.written += count;
         }
+        self.rest();
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    /// Lets what waits leave when the worker has done its turn.
+    pub(super) fn poll_post(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.written > 0 || self.out.is_empty() {
+            return self.poll_flush(context);
+        }
+        let length = self.out.len();
+        let posted = self.io.poll_post(context, &self.worker.outbox, &mut self.out);
+        self.sent += (length - self.out.len()) as u64;
+        ready!(posted)?;
+        self.rest();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Nothing waits any more.
+    fn rest(&mut self) {
         if self.out.capacity() > 0 {
-            self.buffers.give_stage(std::mem::take(&mut self.out));
+            self.worker.buffers.give_stage(std::mem::take(&mut self.out));
             self.written = 0;
         }
         self.quiet = true;
-        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    /// Whether the other end may have got some of the outgoing message.
+    pub(super) fn has_sent(&self) -> bool {
+        self.sent > self.io.unsent() as u64
     }
 
     pub(super) fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {

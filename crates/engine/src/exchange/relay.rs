@@ -151,7 +151,7 @@ impl Exchange {
                         let result = self.client.end(connection.channel.trailers());
                         result.map_err(|error| ForwardError::io(Stage::Client, error))?;
                     }
-                    match self.client.poll_flush(context) {
+                    match self.client.poll_post(context) {
                         Poll::Ready(result) => {
                             return Poll::Ready(result.map_err(|error| ForwardError::io(Stage::Client, error)));
                         }

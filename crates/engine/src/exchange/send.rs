@@ -74,7 +74,7 @@ impl Exchange {
             Err(mut error) => {
                 error.body_consumed = self.consumed;
                 // On a connection of its own or a kept one alike, what was written may have been read.
-                error.request_sent = connection.channel.sent() > 0;
+                error.request_sent = connection.channel.has_sent();
                 Err(error)
             }
         }
@@ -171,7 +171,7 @@ impl Exchange {
             upstream.end(None).map_err(TransferError::To)?;
             body.ended = true;
         }
-        upstream.poll_flush(context).map_err(TransferError::To)
+        upstream.poll_post(context).map_err(TransferError::To)
     }
 }
 

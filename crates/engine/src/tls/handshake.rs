@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use super::records::{Kernel, Records};
 use super::stream::TlsStream;
+use crate::socket::Socket;
 
 /// What is read at a time.
 const READ: usize = 4 << 10;
@@ -195,7 +196,7 @@ async fn shake_hands<S: Side, T>(
     let (secrets, kernel) = side.finish().map_err(io::Error::other)?;
     let records = Records::new(secrets, kernel).map_err(io::Error::other)?;
     incoming.shrink_to_fit();
-    Ok((TlsStream::new(socket, records, incoming, data, closed), looked))
+    Ok((TlsStream::new(Socket::new(socket), records, incoming, data, closed), looked))
 }
 
 async fn read(socket: &mut TcpStream, incoming: &mut Vec<u8>) -> io::Result<()> {

@@ -12,11 +12,11 @@ use std::task::{Context, Poll, ready};
 use rustls::{Error, PeerMisbehaved};
 use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::cipher::{Content, DATA_LIMIT, OVERHEAD, RECORD_LIMIT, Slices, record_length};
 use super::records::{Opened, Records};
-use crate::socket::{poll_recv, poll_send};
+use crate::outbox::Outbox;
+use crate::socket::Socket;
 
 /// How many records are written at a time: a body of 64 KiB and its head.
 const RECORDS_AT_ONCE: usize = 5;
@@ -38,7 +38,7 @@ thread_local! {
 /// A connection whose handshake is done.
 #[derive(Debug)]
 pub(crate) struct TlsStream {
-    socket: TcpStream,
+    socket: Socket,
     records: Records,
     /// The beginning of a record.
     begun: Vec<u8>,
@@ -69,7 +69,7 @@ enum Writing {
 
 impl TlsStream {
     /// A connection of which `begun` has been read beyond the handshake and not decrypted, and `data` decrypted.
-    pub(super) fn new(socket: TcpStream, records: Records, begun: Vec<u8>, data: Vec<u8>, closed: bool) -> Self {
+    pub(super) fn new(socket: Socket, records: Records, begun: Vec<u8>, data: Vec<u8>, closed: bool) -> Self {
         Self {
             socket,
             records,
@@ -82,7 +82,7 @@ impl TlsStream {
         }
     }
 
-    pub(crate) fn socket(&self) -> &TcpStream {
+    pub(crate) fn socket(&self) -> &Socket {
         &self.socket
     }
 
@@ -94,7 +94,7 @@ impl TlsStream {
     /// Waits until there is something to read, the end and errors included.
     pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.data.is_empty() && self.reading == Reading::Open {
-            return self.socket.poll_read_ready(context);
+            return self.socket.poll_readable(context);
         }
         Poll::Ready(Ok(()))
     }
@@ -134,7 +134,7 @@ impl TlsStream {
     ) -> Poll<io::Result<usize>> {
         let held = self.begun.len();
         let most = room.len().max(RECORD_LIMIT).min(scratch.len() - held);
-        let count = ready!(poll_recv(&self.socket, context, &mut scratch[held..held + most]))?;
+        let count = ready!(self.socket.poll_recv(context, &mut scratch[held..held + most]))?;
         if count == 0 {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
@@ -208,12 +208,44 @@ impl TlsStream {
         })
     }
 
+    /// Lets `bytes` leave when the worker has done its turn, and takes them: ready unless something else still waits
+    /// for the socket.
+    pub(crate) fn poll_post(
+        &mut self,
+        context: &mut Context<'_>,
+        outbox: &Outbox,
+        bytes: &mut Vec<u8>,
+    ) -> Poll<io::Result<()>> {
+        ready!(self.socket.poll_drain(context))?;
+        let is_usual = bytes.len() <= DATA_LIMIT
+            && self.out.is_empty()
+            && !self.records.is_worn()
+            && self.writing == Writing::Open
+            && !matches!(self.reading, Reading::Failed(_));
+        if is_usual {
+            let mut record = outbox.buffers().take_stage();
+            SCRATCH_SPACE.with_borrow_mut(|scratch| {
+                let sealed = self.records.seal(&mut Slices::new(&[bytes]), bytes.len(), scratch);
+                record.extend_from_slice(&scratch[..sealed.map_err(io::Error::other)?]);
+                io::Result::Ok(())
+            })?;
+            bytes.clear();
+            self.socket.post(outbox, record);
+            return Poll::Ready(Ok(()));
+        }
+        while !bytes.is_empty() {
+            let count = ready!(self.poll_write_slices(context, &[bytes]))?;
+            bytes.drain(..count);
+        }
+        self.poll_drain(context)
+    }
+
     /// Sends records, and keeps what the socket does not take at once.
     fn send(&mut self, context: &mut Context<'_>, records: &[u8]) -> io::Result<()> {
         if records.is_empty() {
             return Ok(());
         }
-        let sent = match poll_send(&self.socket, context, records) {
+        let sent = match self.socket.poll_send(context, records) {
             Poll::Ready(sent) => sent?,
             Poll::Pending => 0,
         };
@@ -232,14 +264,14 @@ impl TlsStream {
     /// Sends what waits for the socket.
     fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.out.is_empty() {
-            let count = ready!(poll_send(&self.socket, context, self.out.rest()))?;
+            let count = ready!(self.socket.poll_send(context, self.out.rest()))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.out.consume(count);
         }
         self.replies = 0;
-        Poll::Ready(Ok(()))
+        self.socket.poll_drain(context)
     }
 }
 
@@ -287,7 +319,7 @@ impl AsyncWrite for TlsStream {
             }
         }
         ready!(this.poll_drain(context))?;
-        match ready!(Pin::new(&mut this.socket).poll_shutdown(context)) {
+        match ready!(this.socket.poll_shutdown(context)) {
             // Where there is no connection any more there is nothing to end.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
             ended => Poll::Ready(ended),

@@ -12,6 +12,7 @@ use super::ListenerSpec;
 use crate::io::Io;
 use crate::peer::{Peer, Proxied, TlsSession};
 use crate::proxy_protocol;
+use crate::socket::Socket;
 use crate::tls::{self, Accepted};
 
 /// The first byte of every TLS connection: a handshake record.
@@ -32,11 +33,11 @@ pub(super) async fn establish(mut socket: TcpStream, addr: SocketAddr, spec: &Li
         peer.proxied = read_proxy_header(&mut socket).await?;
     }
     let Some(config) = &spec.tls else {
-        return Ok(Established { io: Io::Plain(socket), peer, plain_on_tls: false });
+        return Ok(Established { io: Io::Plain(Socket::new(socket)), peer, plain_on_tls: false });
     };
     let mut first = [0];
     if socket.peek(&mut first).await? == 1 && first[0] != HANDSHAKE {
-        return Ok(Established { io: Io::Plain(socket), peer, plain_on_tls: true });
+        return Ok(Established { io: Io::Plain(Socket::new(socket)), peer, plain_on_tls: true });
     }
     let (Accepted { stream, server_name }, mut session) = tls::accept(config, socket, session).await?;
     session.sni = server_name.map(|name| name.to_ascii_lowercase().into());

@@ -5,12 +5,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::socket::Socket;
 
 async fn pair(read: &[u8]) -> (Wire, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let other = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (socket, _) = listener.accept().await.unwrap();
-    (Wire::new(Io::Plain(socket), read.to_vec(), &Rc::default()), other)
+    (Wire::new(Io::Plain(Socket::new(socket)), read.to_vec(), &Rc::default()), other)
 }
 
 /// Lets go of what waits, as when the framing has nothing more to do for now.

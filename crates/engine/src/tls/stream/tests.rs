@@ -16,7 +16,7 @@ use rustls::{
     ServerConfig, ServerConnection, SupportedCipherSuite,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::tls::client::{Configurations, Settings, server_name};
@@ -52,6 +52,16 @@ fn client_of(suite: SupportedCipherSuite) -> Arc<ClientConfig> {
         .with_custom_certificate_verifier(pki::tls::AcceptAny::new(Arc::new(default_provider())))
         .with_no_client_auth();
     Arc::new(config)
+}
+
+impl Socket {
+    async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let count = poll_fn(|context| self.poll_send(context, bytes)).await?;
+            bytes = &bytes[count..];
+        }
+        Ok(())
+    }
 }
 
 async fn sockets() -> (TcpStream, TcpStream) {
