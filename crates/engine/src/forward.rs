@@ -121,18 +121,24 @@ pub enum Kind {
 }
 
 impl ForwardError {
+    // These are not called on the way of a usual request: compilers put what leads to them out of its way.
+
+    #[cold]
     pub(crate) fn new(stage: Stage, kind: Kind, source: Option<io::Error>) -> Self {
         Self { stage, kind, request_sent: false, body_consumed: false, source }
     }
 
+    #[cold]
     pub(crate) fn connect(error: io::Error) -> Self {
         Self::io(Stage::Connect, error)
     }
 
+    #[cold]
     pub(crate) fn io(stage: Stage, error: io::Error) -> Self {
         Self::new(stage, Kind::of(&error), Some(error))
     }
 
+    #[cold]
     pub(crate) fn body(stage: Stage, error: BodyError) -> Self {
         match error {
             BodyError::Io(error) => Self::io(stage, error),
@@ -142,6 +148,7 @@ impl ForwardError {
         }
     }
 
+    #[cold]
     pub(crate) fn bad_response(error: BadResponse) -> Self {
         Self::new(Stage::Receive, Kind::BadMessage, Some(io::Error::other(error)))
     }

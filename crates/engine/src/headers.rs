@@ -441,6 +441,7 @@ impl Headers {
         if self.kinds & kind.bit() == 0 { None } else { self.find(kind, name.as_bytes()) }
     }
 
+    #[inline(never)]
     fn find(&self, kind: Kind, name: &[u8]) -> Option<usize> {
         self.fields.iter().position(|field| field.kind == kind && is_same(field.name.of(&self.bytes), name))
     }

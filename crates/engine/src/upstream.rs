@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::hint::cold_path;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -185,10 +186,17 @@ pub(crate) async fn connect(
         connection.begin();
         return Ok(connection);
     }
+    cold_path();
     // Apart, as this is rare and its state large.
-    let started = Instant::now();
-    let connecting = Box::pin(connect_new(worker, endpoint, started));
-    match tokio::time::timeout(timeout, connecting).await {
+    Box::pin(connect_within(worker, endpoint, timeout)).await
+}
+
+async fn connect_within(
+    worker: &Rc<Worker>,
+    endpoint: &Endpoint,
+    timeout: Duration,
+) -> Result<Box<Connection>, ForwardError> {
+    match tokio::time::timeout(timeout, connect_new(worker, endpoint, Instant::now())).await {
         Ok(connected) => connected.map_err(ForwardError::connect),
         Err(_) => Err(ForwardError::new(Stage::Connect, Kind::Timeout, None)),
     }

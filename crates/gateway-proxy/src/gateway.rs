@@ -155,9 +155,20 @@ impl Gateway {
         response: &ResponseHead,
         trail: &Trail,
     ) {
-        if self.access_log.is_none() && !phases::have_log(collected) {
-            return;
+        if self.access_log.is_some() || phases::have_log(collected) {
+            self.log(exchange, context, collected, response, trail);
         }
+    }
+
+    #[inline(never)]
+    fn log(
+        &self,
+        exchange: &Exchange,
+        context: &Context,
+        collected: &Collected<'_>,
+        response: &ResponseHead,
+        trail: &Trail,
+    ) {
         let milliseconds = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1000.0;
         let now = Instant::now();
         let request = milliseconds(trail.started, now);

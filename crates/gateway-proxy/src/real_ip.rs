@@ -11,6 +11,12 @@ pub(crate) fn resolve(settings: &Settings, peer: SocketAddr, headers: &Headers) 
     if settings.trusted_ips.is_empty() || !settings.trusts(peer.ip()) {
         return (peer.ip(), peer.port());
     }
+    named(settings, headers).unwrap_or((peer.ip(), peer.port()))
+}
+
+/// Whom the header names.
+#[inline(never)]
+fn named(settings: &Settings, headers: &Headers) -> Option<(IpAddr, u16)> {
     let mut client = None;
     // Nearest hop last: later lines and later entries come first.
     let lines: Vec<&[u8]> = headers.get_all(&settings.real_ip_header).collect();
@@ -24,7 +30,7 @@ pub(crate) fn resolve(settings: &Settings, peer: SocketAddr, headers: &Headers) 
             }
         }
     }
-    client.unwrap_or((peer.ip(), peer.port()))
+    client
 }
 
 /// `1.2.3.4`, `1.2.3.4:5`, `::1` or `[::1]:5`.

@@ -25,6 +25,11 @@ pub fn normalize(path: &[u8]) -> Cow<'_, [u8]> {
     if is_normal(path) {
         return Cow::Borrowed(path);
     }
+    Cow::Owned(normalize_odd(path))
+}
+
+#[cold]
+fn normalize_odd(path: &[u8]) -> Vec<u8> {
     let decoded = decode(path);
     let mut out: Vec<u8> = Vec::with_capacity(decoded.len());
     for (at, segment) in decoded.split(|byte| *byte == b'/').enumerate() {
@@ -56,14 +61,16 @@ pub fn normalize(path: &[u8]) -> Cow<'_, [u8]> {
             }
         }
     }
-    Cow::Owned(out)
+    out
 }
 
 /// Whether `..` leads above the root: no such path exists.
 pub fn leaves_root(path: &[u8]) -> bool {
-    if path.starts_with(b"/") && is_normal(path) {
-        return false;
-    }
+    !(path.starts_with(b"/") && is_normal(path)) && climbs_out(path)
+}
+
+#[cold]
+fn climbs_out(path: &[u8]) -> bool {
     let mut depth = 0_i64;
     for segment in decode(path).split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
         match segment {
@@ -79,6 +86,7 @@ pub fn leaves_root(path: &[u8]) -> bool {
 }
 
 /// Whether [`normalize`] leaves a path as it is: nothing is encoded, no segment is empty or begins with a dot.
+#[inline(never)]
 fn is_normal(path: &[u8]) -> bool {
     // Without leaving early, so that many bytes are looked at with one instruction.
     let odd = |before, byte| (byte == b'%') | ((before == b'/') & ((byte == b'/') | (byte == b'.')));
@@ -151,25 +159,23 @@ pub fn upstream_path(base: &[u8], request: &[u8], matched: Option<usize>, handli
         Some(open) => (true, open),
         None => (false, base),
     };
-    let mut join = |first: &[u8], between: &[u8], second: &[u8]| {
-        out.extend_from_slice(first);
-        out.extend_from_slice(between);
-        escape_into(second, out);
-    };
     let ends_in_slash = request.len() > 1 && request.ends_with(b"/");
-    match (with_slash, strip) {
-        (true, true) if rest.is_empty() && (base == b"/" || request.ends_with(b"/")) => join(base, b"", b""),
-        (true, true) if rest.is_empty() => join(base_open, b"", b""),
-        (true, true) if rest.starts_with(b"/") => join(base_open, b"", rest),
-        (true, true) => join(base, b"", rest),
-        (true, false) => join(base, b"", request.get(1..).unwrap_or_default()),
-        (false, true) if rest.is_empty() && ends_in_slash => join(base, b"/", b""),
-        (false, true) if rest.is_empty() => join(base, b"", b""),
-        (false, true) if rest.starts_with(b"/") => join(base, b"", rest),
-        (false, true) => join(base, b"/", rest),
-        (false, false) if request == b"/" => join(base, b"", b""),
-        (false, false) => join(base, b"", request),
-    }
+    let (first, between, second): (&[u8], &[u8], &[u8]) = match (with_slash, strip) {
+        (true, true) if rest.is_empty() && (base == b"/" || request.ends_with(b"/")) => (base, b"", b""),
+        (true, true) if rest.is_empty() => (base_open, b"", b""),
+        (true, true) if rest.starts_with(b"/") => (base_open, b"", rest),
+        (true, true) => (base, b"", rest),
+        (true, false) => (base, b"", request.get(1..).unwrap_or_default()),
+        (false, true) if rest.is_empty() && ends_in_slash => (base, b"/", b""),
+        (false, true) if rest.is_empty() => (base, b"", b""),
+        (false, true) if rest.starts_with(b"/") => (base, b"", rest),
+        (false, true) => (base, b"/", rest),
+        (false, false) if request == b"/" => (base, b"", b""),
+        (false, false) => (base, b"", request),
+    };
+    out.extend_from_slice(first);
+    out.extend_from_slice(between);
+    escape_into(second, out);
 }
 
 fn v1(base: &[u8], request: &[u8], rest: &[u8], strip: bool, out: &mut Vec<u8>) {

@@ -61,6 +61,7 @@ enum End {
     Sent,
 }
 
+// What the two versions of HTTP share is short, and stays so: nothing of this is put into it.
 impl H2 {
     /// `ended` if the request has no body.
     pub(crate) fn server(incoming: RecvStream, ended: bool, respond: SendResponse<Bytes>) -> Self {
@@ -88,6 +89,7 @@ impl H2 {
     }
 
     /// Sends a request's head; `end` if there is no body.
+    #[inline(never)]
     pub(crate) fn begin_request(&mut self, request: http::Request<()>, end: bool) -> io::Result<()> {
         let Role::Client(send) = &mut self.role else {
             return Err(io::Error::other("a request has been sent already"));
@@ -103,6 +105,7 @@ impl H2 {
     }
 
     /// The head of the response.
+    #[inline(never)]
     pub(crate) fn poll_response(&mut self, context: &mut Context<'_>, head: &mut ResponseHead) -> Poll<io::Result<()>> {
         let Role::Waiting(response) = &mut self.role else {
             return Poll::Ready(Err(io::Error::other("no response is expected")));
@@ -119,6 +122,7 @@ impl H2 {
 
     /// Takes a response's head; `end` if there is no body. Of the fields `without` only that of the length matters here:
     /// the others are none in HTTP/2.
+    #[inline(never)]
     pub(crate) fn begin_response(
         &mut self,
         head: &ResponseHead,
@@ -153,6 +157,7 @@ impl H2 {
         }
     }
 
+    #[inline(never)]
     pub(super) fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
         let Some(incoming) = &mut self.incoming else {
             return Poll::Ready(Ok(false));
@@ -178,6 +183,7 @@ impl H2 {
         &self.data
     }
 
+    #[inline(never)]
     pub(super) fn consume(&mut self, count: usize) {
         self.data.advance(count);
         if count > 0
@@ -196,6 +202,7 @@ impl H2 {
         self.ended && self.data.is_empty()
     }
 
+    #[inline(never)]
     pub(super) fn poll_send(&mut self, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         if !matches!(self.end, End::Open) {
             return Poll::Ready(Err(io::Error::other("more was sent than announced")));
@@ -208,12 +215,14 @@ impl H2 {
         Poll::Ready(Ok(taken))
     }
 
+    #[inline(never)]
     pub(super) fn end(&mut self, trailers: Option<&Headers>) {
         if matches!(self.end, End::Open) {
             self.end = End::Pending(trailers.map(heads::write_trailers));
         }
     }
 
+    #[inline(never)]
     pub(super) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if matches!(self.role, Role::Answering(..)) {
             self.send_head()?;
@@ -261,6 +270,7 @@ impl H2 {
         Ok(())
     }
 
+    #[inline(never)]
     pub(super) fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let reset = match (&mut self.role, &mut self.outgoing) {
             (Role::Server(respond) | Role::Answering(respond, _), _) => respond.poll_reset(context),

@@ -1,6 +1,7 @@
 //! The response on its way down.
 
 use std::future::poll_fn;
+use std::hint::cold_path;
 use std::io;
 use std::task::{Context, Poll, ready};
 
@@ -49,10 +50,12 @@ impl Exchange {
         let moved = match filter {
             // The request went up with another method, whose answer has a body.
             None if self.head_only && framing != Framing::None => {
-                self.relay_filtered(&mut connection, &mut Nothing, timeouts).await
+                cold_path();
+                Box::pin(self.relay_filtered(&mut connection, &mut Nothing, timeouts)).await
             }
             None => self.relay_as_is(&mut connection, timeouts).await,
-            Some(filter) => self.relay_filtered(&mut connection, filter, timeouts).await,
+            // Apart, so that the others do not keep room for it.
+            Some(filter) => Box::pin(self.relay_filtered(&mut connection, filter, timeouts)).await,
         };
         self.timer.stop();
         match moved {

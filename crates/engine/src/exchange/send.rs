@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use super::{Exchange, head, is_bodiless};
-use crate::channel::{Channel, TransferError, heads, poll_transfer};
+use crate::channel::{Channel, H2, TransferError, heads, poll_transfer};
 use crate::forward::{ForwardError, Kind, Outgoing, Stage, Timeouts, Upload};
 use crate::http1::{self, Framing, Limits};
 use crate::message::{Method, ResponseHead};
@@ -206,21 +206,7 @@ fn poll_head(
 ) -> Poll<Result<(Framing, bool), ForwardError>> {
     let channel = match &mut connection.channel {
         Channel::H1(channel) => channel,
-        Channel::H2(channel) => {
-            ready!(channel.poll_response(context, response))
-                .map_err(|error| ForwardError::io(Stage::Receive, error))?;
-            let bodiless = channel.is_ended() && response.headers.get("content-length").is_none();
-            let framing = if *method == Method::Head || is_bodiless(response.status) || bodiless {
-                Framing::None
-            } else {
-                response
-                    .headers
-                    .get_str("content-length")
-                    .and_then(|length| length.parse().ok())
-                    .map_or(Framing::Chunked, Framing::Length)
-            };
-            return Poll::Ready(Ok((framing, false)));
-        }
+        Channel::H2(channel) => return poll_head_of_stream(channel, method, response, context),
     };
     loop {
         if !channel.input.is_empty() {
@@ -244,4 +230,25 @@ fn poll_head(
             Err(error) => return Poll::Ready(Err(ForwardError::io(Stage::Receive, error))),
         }
     }
+}
+
+#[inline(never)]
+fn poll_head_of_stream(
+    channel: &mut H2,
+    method: &Method,
+    response: &mut ResponseHead,
+    context: &mut Context<'_>,
+) -> Poll<Result<(Framing, bool), ForwardError>> {
+    ready!(channel.poll_response(context, response)).map_err(|error| ForwardError::io(Stage::Receive, error))?;
+    let bodiless = channel.is_ended() && response.headers.get("content-length").is_none();
+    let framing = if *method == Method::Head || is_bodiless(response.status) || bodiless {
+        Framing::None
+    } else {
+        response
+            .headers
+            .get_str("content-length")
+            .and_then(|length| length.parse().ok())
+            .map_or(Framing::Chunked, Framing::Length)
+    };
+    Poll::Ready(Ok((framing, false)))
 }

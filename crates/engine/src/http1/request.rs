@@ -1,5 +1,7 @@
 //! Heads of requests.
 
+use std::hint::cold_path;
+
 use super::fields::{BadFields, LineEnds, Noted, content_length, parse_fields};
 use super::target::{Target, is_host, parse_target, path_length};
 use super::{BadRequest, Framing, Limits};
@@ -59,6 +61,7 @@ fn parse(buf: &[u8], limits: &Limits, head: &mut RequestHead) -> Result<Option<P
     match target {
         Target::Plain(target) => head.target.extend_from_slice(target),
         Target::Absolute { authority, path } => {
+            cold_path();
             if !path.starts_with(b"/") {
                 head.target.push(b'/');
             }
@@ -85,7 +88,8 @@ fn usual_line<'a>(buf: &'a [u8], limits: &Limits, head: &mut RequestHead) -> Opt
     Some((target, length))
 }
 
-/// Reads the request line: its target, and how long it is.
+/// Any line, however unusual: reads its target, and how long it is.
+#[cold]
 fn any_line<'a>(
     buf: &'a [u8],
     limits: &Limits,
@@ -178,6 +182,7 @@ fn framing(noted: &Noted<'_>, version: Version) -> Result<Framing, BadRequest> {
     }
 }
 
+#[inline(never)]
 fn transfer_coding(value: &[u8]) -> Result<Framing, BadRequest> {
     if value.eq_ignore_ascii_case(b"chunked") {
         return Ok(Framing::Chunked);

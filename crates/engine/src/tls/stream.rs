@@ -100,6 +100,7 @@ impl TlsStream {
     }
 
     /// Reads into `room`; 0 is the end, or that there is no room.
+    #[inline(never)]
     pub(crate) fn poll_fill(&mut self, context: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         if !self.out.is_empty() {
             self.try_drain(context)?;
@@ -186,6 +187,7 @@ impl TlsStream {
         Ok(())
     }
 
+    #[inline(never)]
     fn poll_write_slices(&mut self, context: &mut Context<'_>, slices: &[&[u8]]) -> Poll<io::Result<usize>> {
         if self.writing == Writing::Closed || matches!(self.reading, Reading::Failed(_)) {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
@@ -210,6 +212,7 @@ impl TlsStream {
 
     /// Lets `bytes` leave when the worker has done its turn, and takes them: ready unless something else still waits
     /// for the socket.
+    #[inline(never)]
     pub(crate) fn poll_post(
         &mut self,
         context: &mut Context<'_>,
@@ -262,6 +265,7 @@ impl TlsStream {
     }
 
     /// Sends what waits for the socket.
+    #[inline(never)]
     fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.out.is_empty() {
             let count = ready!(self.socket.poll_send(context, self.out.rest()))?;

@@ -1,6 +1,7 @@
 //! A client's connection from its beginning to its end.
 
 use std::future::poll_fn;
+use std::hint::cold_path;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
@@ -110,7 +111,8 @@ async fn serve_some<S: Service>(
             Ok(Head::Nothing) => break true,
             Ok(Head::End) => break false,
             Err(error) => {
-                refuse(&mut exchange, service, Refusal::Head(error)).await;
+                cold_path();
+                Box::pin(refuse(&mut exchange, service, Refusal::Head(error))).await;
                 break false;
             }
         }
@@ -124,11 +126,12 @@ async fn serve_some<S: Service>(
         let keep = exchange.keep_alive
             && exchange.response == Response::Complete
             && !worker.is_draining()
-            && discard_rest(&mut exchange).await;
+            && (exchange.client.is_ended() || Box::pin(discard_rest(&mut exchange)).await);
         drop(busy);
         if !keep {
+            cold_path();
             if exchange.response == Response::Complete {
-                close(&mut exchange).await;
+                Box::pin(close(&mut exchange)).await;
             }
             break false;
         }

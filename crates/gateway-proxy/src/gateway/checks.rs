@@ -3,7 +3,7 @@
 use engine::exchange::{BodyError, Exchange};
 use engine::message::{Method, RequestHead};
 
-use crate::config::{Config, RouteRuntime};
+use crate::config::{Config, Grpc, RouteRuntime};
 use crate::error_body;
 use crate::forwarding;
 use crate::gateway::routing::{self, Routed};
@@ -58,7 +58,11 @@ fn protocol(routed: &Routed<'_>, context: &mut Context) -> Option<Answer> {
     {
         return Some(to_https(status, context));
     }
-    let grpc = route.grpc?;
+    grpc(route.grpc?, context)
+}
+
+#[inline(never)]
+fn grpc(grpc: Grpc, context: &mut Context) -> Option<Answer> {
     let is_grpc =
         context.request.headers.get("content-type").is_some_and(|value| value.starts_with(b"application/grpc"));
     if !is_grpc {
@@ -78,6 +82,7 @@ fn protocol(routed: &Routed<'_>, context: &mut Context) -> Option<Answer> {
     None
 }
 
+#[cold]
 fn to_https(status: u16, context: &Context) -> Answer {
     if status == 426 {
         return Answer::error(426, "Please use HTTPS protocol")

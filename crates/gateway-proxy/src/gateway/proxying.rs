@@ -1,6 +1,7 @@
 //! Requests that go upstream.
 
 use std::borrow::Cow;
+use std::hint::cold_path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -61,6 +62,7 @@ impl Gateway {
             && !service.grpc
             && exchange.has_body()
         {
+            cold_path();
             // A body that is too long to be kept goes up as it comes, after what was read of it.
             if let Err(BodyError::Io(_) | BodyError::Timeout | BodyError::Malformed(_)) =
                 Box::pin(exchange.buffer_body(BUFFERED)).await
@@ -78,12 +80,16 @@ impl Gateway {
             let sent = Instant::now();
             let peer = match choose(config, context, service, upstream, hash, &mut tried) {
                 Ok(Some(peer)) => Ok(peer),
-                Ok(None) => resolve(config, context, service).await,
+                Ok(None) => {
+                    cold_path();
+                    resolve(config, context, service).await
+                }
                 Err(answer) => Err(answer),
             };
             let peer = match peer {
                 Ok(peer) => peer,
                 Err(answer) => {
+                    cold_path();
                     let answered = self.answer(config, exchange, context, collected, answer, Source::Error, trail);
                     return Box::pin(answered).await;
                 }
@@ -124,6 +130,7 @@ impl Gateway {
                 }
                 Err(error) => error,
             };
+            cold_path();
             tell(trail, Some(status_of(&error)), reused);
             if error.stage == Stage::Client {
                 let answered = self.client_failed(config, exchange, context, collected, &error, trail);
@@ -138,7 +145,7 @@ impl Gateway {
             if tries <= retries && may_try_again(&error, &context.request.method, body.is_some(), stale) {
                 continue;
             }
-            tracing::debug!(%error, address = %peer.endpoint.addr(), "Upstream failed");
+            tell_failed(&error, &peer.endpoint);
             let status = status_of(&error);
             let answer = Answer::error(status, error_body::usual_message(status));
             trail.sent = Some(sent);
@@ -161,6 +168,7 @@ impl Gateway {
         }
         let held = context.detour.as_ref().is_some_and(|detour| detour.hold_answer);
         if held && !responded.tunnel && context.request.method != Method::Head {
+            cold_path();
             let held = self.hold(config, exchange, context, collected, connection, responded, &timeouts, trail);
             return Box::pin(held).await;
         }
@@ -182,15 +190,16 @@ impl Gateway {
         let seen = logged.then(|| responded.head.clone());
 
         let relayed = if responded.tunnel {
+            cold_path();
             Box::pin(exchange.tunnel(connection, responded, timeouts.read)).await.map(drop)
-        } else if phases::have_body_filter(collected) {
-            let mut filter = Filter { collected, context, part: Vec::new() };
-            Box::pin(exchange.relay(connection, responded, Some(&mut filter), &timeouts)).await
         } else {
-            exchange.relay(connection, responded, None, &timeouts).await
+            let mut filter =
+                phases::have_body_filter(collected).then(|| Filter { collected, context, part: Vec::new() });
+            let filter = filter.as_mut().map(|filter| filter as &mut dyn BodyFilter);
+            exchange.relay(connection, responded, filter, &timeouts).await
         };
         if let Err(error) = relayed {
-            tracing::debug!(%error, "Response was not relayed to its end");
+            tell_broken(&error);
         }
         if let Some(head) = seen {
             self.finish(exchange, context, collected, &head, trail);
@@ -380,6 +389,17 @@ fn report(picked: Option<&Picked>, error: &ForwardError) {
     }
 }
 
+#[cold]
+fn tell_failed(error: &ForwardError, endpoint: &Endpoint) {
+    tracing::debug!(%error, address = %endpoint.addr(), "Upstream failed");
+}
+
+#[cold]
+fn tell_broken(error: &ForwardError) {
+    tracing::debug!(%error, "Response was not relayed to its end");
+}
+
+#[cold]
 fn refused(reason: &str) -> Answer {
     tracing::warn!(reason, "Upstream cannot be spoken to");
     Answer::error(502, error_body::usual_message(502))

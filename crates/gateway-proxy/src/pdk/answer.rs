@@ -33,6 +33,7 @@ impl Answer {
     }
 
     /// A message in the form the client prefers.
+    #[cold]
     pub fn error(status: u16, message: impl Into<String>) -> Self {
         Self { status, headers: Headers::new(), content: Content::Error(message.into()) }
     }
