@@ -26,7 +26,7 @@ pub use date::DateCache;
 pub(crate) use encode::write_response_without;
 pub use encode::{
     end_head, reason, write_chunk_end, write_chunk_head, write_chunked, write_field, write_last_chunk, write_length,
-    write_parts, write_request, write_response,
+    write_request, write_response,
 };
 pub use error::{BadBody, BadRequest, BadResponse};
 pub(crate) use fields::read_fields;

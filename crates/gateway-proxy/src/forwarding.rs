@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use engine::forward::Outgoing;
 use engine::headers::{Headers, Names};
-use engine::http1::write_parts;
+use engine::http1::{write_field, write_length};
 use engine::message::Method;
 use engine::peer::Peer;
 
@@ -111,9 +111,32 @@ impl Outgoing for Forwarded<'_> {
     }
 
     fn write_fields(&self, length: Option<u64>, out: &mut Vec<u8>) {
-        let said = &without_named(&self.context.request.headers);
-        self.write_hop(said, out);
-        self.write_origin(said, length, out);
+        let context = self.context;
+        let said = &without_named(&context.request.headers);
+        if self.settings.headers.via {
+            out.extend_from_slice(b"Via: ");
+            write_earlier(said, "Via", out);
+            out.extend_from_slice(context.node.hop(context.request.version).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        } else if said.contains("Via") {
+            write_field("Via", join(said, "Via"), out);
+        }
+        out.extend_from_slice(b"Host: ");
+        out.extend_from_slice(self.host);
+        out.extend_from_slice(b"\r\nConnection: keep-alive");
+        out.extend_from_slice(if self.upgrade { b", Upgrade\r\n" } else { b"\r\n" });
+        self.write_origin(said, out);
+        if self.settings.request_id_upstream {
+            out.extend_from_slice(b"X-Kong-Request-Id: ");
+            out.extend_from_slice(context.id.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        if wants_trailers(said) {
+            out.extend_from_slice(b"TE: trailers\r\n");
+        }
+        if let Some(length) = length {
+            write_length(length, out);
+        }
         said.write_without(&SETTLED, out);
         if self.upgrade {
             out.extend_from_slice(b"Upgrade: websocket\r\n");
@@ -122,20 +145,8 @@ impl Outgoing for Forwarded<'_> {
 }
 
 impl Forwarded<'_> {
-    /// What concerns this hop.
-    fn write_hop(&self, said: &Headers, out: &mut Vec<u8>) {
-        let earlier = list(said, "Via");
-        let (begin, end): (&[u8], &[u8]) =
-            if self.settings.headers.via || !earlier.is_empty() { (b"Via: ", b"\r\nHost: ") } else { (b"", b"Host: ") };
-        let hop = if self.settings.headers.via { self.context.node.hop(self.context.request.version) } else { "" };
-        let comma: &[u8] = if earlier.is_empty() || hop.is_empty() { b"" } else { b", " };
-        let connection: &[u8] =
-            if self.upgrade { b"\r\nConnection: keep-alive, Upgrade\r\n" } else { b"\r\nConnection: keep-alive\r\n" };
-        write_parts(&[begin, &earlier, comma, hop.as_bytes(), end, self.host, connection], out);
-    }
-
     /// Where the request came from. What a trusted proxy says of that stays.
-    fn write_origin(&self, said: &Headers, length: Option<u64>, out: &mut Vec<u8>) {
+    fn write_origin(&self, said: &Headers, out: &mut Vec<u8>) {
         let Context { client, request, .. } = self.context;
         let trusted = |name| {
             let value = if client.trust == Trust::Trusted { request.headers.get(name) } else { None };
@@ -143,60 +154,36 @@ impl Forwarded<'_> {
         };
         let behind_proxy = (client.ip != self.peer.ip()).then(|| client.ip.to_string());
         let ip = behind_proxy.as_deref().unwrap_or(self.peer.ip_text()).as_bytes();
-        let earlier = list(said, "X-Forwarded-For");
-        let (comma, next): (&[u8], &[u8]) =
-            if earlier.is_empty() { (b"", ip) } else { (b", ", self.peer.ip_text().as_bytes()) };
+        out.extend_from_slice(b"X-Forwarded-For: ");
+        let next = if write_earlier(said, "X-Forwarded-For", out) { self.peer.ip_text().as_bytes() } else { ip };
+        out.extend_from_slice(next);
         let scheme: &[u8] = if client.tls.is_some() { b"https" } else { b"http" };
-        let scheme = trusted("x-forwarded-proto").unwrap_or(scheme);
-        let host = trusted("x-forwarded-host");
-        write_parts(
-            &[
-                b"X-Forwarded-For: ",
-                &earlier,
-                comma,
-                next,
-                b"\r\nX-Forwarded-Proto: ",
-                scheme,
-                b"\r\nX-Forwarded-Host: ",
-                host.unwrap_or_else(|| self.context.forwarded_host_bytes()),
-            ],
-            out,
-        );
-        if host.is_none() {
-            let start = out.len() - self.context.forwarded_host_bytes().len();
-            out[start..].make_ascii_lowercase();
+        out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
+        out.extend_from_slice(trusted("x-forwarded-proto").unwrap_or(scheme));
+        out.extend_from_slice(b"\r\nX-Forwarded-Host: ");
+        match trusted("x-forwarded-host") {
+            Some(host) => out.extend_from_slice(host),
+            None => {
+                let start = out.len();
+                out.extend_from_slice(self.context.forwarded_host_bytes());
+                out[start..].make_ascii_lowercase();
+            }
         }
-        let (mut port, mut digits) = (itoa::Buffer::new(), itoa::Buffer::new());
-        let port = trusted("x-forwarded-port").unwrap_or_else(|| port.format(client.local.port()).as_bytes());
-        let path = trusted("x-forwarded-path").unwrap_or(request.path());
-        let prefix = trusted("x-forwarded-prefix").or(self.prefix.filter(|prefix| *prefix != b"/"));
-        let id = self.settings.request_id_upstream.then_some(self.context.id.as_bytes());
-        let length = length.map(|length| digits.format(length).as_bytes());
-        write_parts(
-            &[
-                b"\r\nX-Forwarded-Port: ",
-                port,
-                b"\r\nX-Forwarded-Path: ",
-                path,
-                before(prefix, b"\r\nX-Forwarded-Prefix: "),
-                prefix.unwrap_or_default(),
-                b"\r\nX-Real-IP: ",
-                ip,
-                before(id, b"\r\nX-Kong-Request-Id: "),
-                id.unwrap_or_default(),
-                if wants_trailers(said) { b"\r\nTE: trailers" } else { b"" },
-                before(length, b"\r\nContent-Length: "),
-                length.unwrap_or_default(),
-                b"\r\n",
-            ],
-            out,
-        );
+        out.extend_from_slice(b"\r\nX-Forwarded-Port: ");
+        match trusted("x-forwarded-port") {
+            Some(port) => out.extend_from_slice(port),
+            None => out.extend_from_slice(itoa::Buffer::new().format(client.local.port()).as_bytes()),
+        }
+        out.extend_from_slice(b"\r\nX-Forwarded-Path: ");
+        out.extend_from_slice(trusted("x-forwarded-path").unwrap_or(request.path()));
+        if let Some(prefix) = trusted("x-forwarded-prefix").or(self.prefix.filter(|prefix| *prefix != b"/")) {
+            out.extend_from_slice(b"\r\nX-Forwarded-Prefix: ");
+            out.extend_from_slice(prefix);
+        }
+        out.extend_from_slice(b"\r\nX-Real-IP: ");
+        out.extend_from_slice(ip);
+        out.extend_from_slice(b"\r\n");
     }
-}
-
-/// The `name` of a field that may not be there.
-fn before<'a>(value: Option<&[u8]>, name: &'a [u8]) -> &'a [u8] {
-    if value.is_some() { name } else { b"" }
 }
 
 /// Whether the client takes trailers: the one thing of `TE` that is the upstream's business too.
@@ -206,6 +193,18 @@ fn wants_trailers(headers: &Headers) -> bool {
         && headers.get_all("TE").any(|value| {
             value.split(|byte| *byte == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
         })
+}
+
+/// Begins a list with what a field says already; whether it says anything.
+#[inline(always)]
+fn write_earlier(headers: &Headers, name: &str, out: &mut Vec<u8>) -> bool {
+    let earlier = list(headers, name);
+    if earlier.is_empty() {
+        return false;
+    }
+    out.extend_from_slice(&earlier);
+    out.extend_from_slice(b", ");
+    true
 }
 
 /// The fields without those that `Connection` names. A length stays whatever it says, as the body must remain framed,

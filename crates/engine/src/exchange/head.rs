@@ -90,7 +90,8 @@ fn own(status: u16, keep_length: bool) -> &'static Names {
 /// Puts a request's head into `out`.
 pub(super) fn write_request(request: &dyn Outgoing, framing: Framing, out: &mut Vec<u8>) {
     out.reserve(1024);
-    http1::write_parts(&[request.method().as_str().as_bytes(), b" "], out);
+    out.extend_from_slice(request.method().as_str().as_bytes());
+    out.push(b' ');
     request.write_target(out);
     out.extend_from_slice(b" HTTP/1.1\r\n");
     request.write_fields(length_of(framing), out);
