@@ -48,9 +48,10 @@ fn section(title: &str, results: &Results) -> Result<String> {
     let command: Vec<String> = std::env::args().skip(1).collect();
     writeln!(
         out,
-        "`bench {}`, {}, {}, load average {} before. Beside nginx {} with one worker and the same upstream, a bare loop that \
-         answers 1 KiB (64 KiB): the less it takes, the more it is the proxy that sets the pace. All on loopback; the proxy measured has processor 0, everything else the others \
-         (the rows under \"Changes\" and \"Start\" are without that, with a worker a processor). Processor times move by \
+        "`bench {}`, {}, {}, load average {} before. Beside nginx {} with one worker and the same upstream, a bare \
+         loop that answers 1 KiB (64 KiB). Clients of plain HTTP/1.1 are in that loop too, those of TLS are wrk, those of \
+         HTTP/2 h2load: the less they take, the more it is the proxy that sets the pace. All on loopback; the proxy \
+         measured has processor 0, everything else the others (the rows under \"Changes\" and \"Start\" are without that, with a worker a processor). Processor times move by \
          up to a factor of two between windows on a shared machine: the ratio is the median of those to nginx in the \
          same round. Instructions are those in user space, counted by valgrind: the difference of 3 500 and 500 \
          requests.\n",

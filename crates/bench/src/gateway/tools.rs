@@ -5,11 +5,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use serde::{Deserialize, Serialize};
 
 use super::place::Place;
 
 /// What a load generator saw.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Seen {
     pub(crate) requests: u64,
     /// A second.
@@ -19,7 +20,7 @@ pub(crate) struct Seen {
     pub(crate) failed: u64,
 }
 
-/// HTTP/1.1 on kept connections, as much as goes.
+/// HTTP/1.1 under TLS on kept connections, as much as goes.
 pub(crate) fn wrk(url: &str, headers: &[&str], connections: u32, seconds: u32) -> Result<Seen> {
     let mut command = Command::new("wrk");
     command.args(["-t1", "--latency", &format!("-c{connections}"), &format!("-d{seconds}")]);

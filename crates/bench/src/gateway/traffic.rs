@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::place::{Node, Place, Proxy, Run};
 use super::tools::{self, Amount, Seen};
-use super::{Part, shapes, tell};
+use super::{Part, shapes, tell, upstream};
 use crate::usage;
 
 /// Requests whose difference is counted: what a connection costs is in both.
@@ -100,6 +100,11 @@ impl Lane {
         format!("{scheme}://127.0.0.1:{port}{}", self.path())
     }
 
+    fn request(&self) -> String {
+        let fields: String = self.headers().iter().map(|field| format!("{field}\r\n")).collect();
+        format!("GET {} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n", self.path())
+    }
+
     fn headers(&self) -> &'static [&'static str] {
         const KEYED: [&str; 1] = ["apikey: sekret"];
         const FULL: [&str; 3] = ["apikey: sekret", "origin: http://example.com", "x-removed: 1"];
@@ -114,10 +119,11 @@ impl Lane {
         let (pid, url) = (proxy.process.pid(), self.url(proxy));
         let before = usage::run_time(pid)?;
         let seen = match self.kind.protocol {
-            Protocol::Http1 | Protocol::Tls => {
+            Protocol::Http1 => {
                 let connections = if self.kind.part == Part::Large { 32 } else { 64 };
-                tools::wrk(&url, self.headers(), connections, seconds)?
+                upstream::ask(place.upstream, proxy.ports.plain, &self.request(), connections, seconds)?
             }
+            Protocol::Tls => tools::wrk(&url, self.headers(), 64, seconds)?,
             Protocol::H2Tls | Protocol::H2c => {
                 tools::h2load(place, &url, self.headers(), false, Amount::Seconds(seconds))?
             }
