@@ -29,13 +29,13 @@ pub(crate) struct GatewayArgs {
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
     /// Windows of each kind of traffic.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 15)]
     rounds: u32,
     /// Length of a window of traffic, in seconds.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 1)]
     seconds: u32,
     /// Length of a window of steady requests, in seconds.
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 16)]
     steady: u64,
     /// How many routes, one measurement for each number.
     #[arg(long, value_delimiter = ',', default_value = "1,100,10000,100000")]
