@@ -106,17 +106,11 @@ mod tests {
     use std::io;
 
     use tokio::io::AsyncReadExt as _;
-    use tokio::net::{TcpListener, TcpStream};
     use tokio::task::LocalSet;
 
     use super::*;
     use crate::socket::Socket;
-
-    async fn pair() -> (Socket, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-        (Socket::new(near.unwrap()), far.unwrap().0)
-    }
+    use crate::socket::tests::pair;
 
     fn outbox() -> Rc<Outbox> {
         Rc::new(Outbox::new(3, Rc::default()))

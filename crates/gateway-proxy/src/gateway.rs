@@ -147,6 +147,7 @@ impl Gateway {
     }
 
     /// The last phase.
+    #[inline(never)]
     fn finish(
         &self,
         exchange: &Exchange,
@@ -155,20 +156,9 @@ impl Gateway {
         response: &ResponseHead,
         trail: &Trail,
     ) {
-        if self.access_log.is_some() || phases::have_log(collected) {
-            self.log(exchange, context, collected, response, trail);
+        if self.access_log.is_none() && !phases::have_log(collected) {
+            return;
         }
-    }
-
-    #[inline(never)]
-    fn log(
-        &self,
-        exchange: &Exchange,
-        context: &Context,
-        collected: &Collected<'_>,
-        response: &ResponseHead,
-        trail: &Trail,
-    ) {
         let milliseconds = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1000.0;
         let now = Instant::now();
         let request = milliseconds(trail.started, now);
