@@ -37,7 +37,7 @@ impl Memory {
         let _writing = self.writing.lock();
         let (outcome, (expired, result)) = self.shared.attempt(|overlay| (overlay.expire(), overlay.transact(ops)));
         if !outcome.records.is_empty() {
-            self.shared.publish(&outcome, expired.into_iter().chain(result.as_ref().ok().cloned()));
+            self.shared.publish(outcome, expired.into_iter().chain(result.as_ref().ok().cloned()));
         }
         result
     }

@@ -81,7 +81,7 @@ impl Shared {
     }
 
     /// Shows to readers and watchers what was attempted last. There must be one writer at a time.
-    pub(crate) fn publish(&self, outcome: &Outcome, commits: impl IntoIterator<Item = Arc<Committed>>) {
+    pub(crate) fn publish(&self, outcome: Outcome, commits: impl IntoIterator<Item = Arc<Committed>>) {
         let mut state = self.state.write();
         state.apply(outcome);
         for commit in commits.into_iter().filter(|commit| !commit.changes.is_empty()) {

@@ -3,7 +3,9 @@
 //! A [`State`] only changes by the outcome of an [`Overlay`](overlay::Overlay): the overlay runs transactions on
 //! top of an unchanged state, so that a back end can make their outcome durable before anybody sees it.
 
+mod hints;
 mod index;
+mod order;
 pub(crate) mod overlay;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,8 +15,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::query::{Page, Query};
-use crate::record::{Draft, Key, Record, Revision};
+use crate::record::{Key, Record, Revision};
 use index::Index;
+use order::in_order;
 
 /// Every record, with the indexes that checks need.
 #[derive(Debug, Default)]
@@ -29,9 +32,8 @@ impl State {
     /// The state that consists of `records` as of `revision`.
     pub(crate) fn restore(revision: Revision, records: impl IntoIterator<Item = Record>) -> Self {
         let mut state = Self { revision, ..Self::default() };
-        for record in records {
-            state.insert(Arc::new(record));
-        }
+        let records = records.into_iter().map(|record| (record.draft.key.clone(), Arc::new(record)));
+        state.insert_many(in_order(records));
         state
     }
 
@@ -64,7 +66,7 @@ impl State {
     pub(crate) fn find(&self, collection: &str, field: &str, value: &str, now: Timestamp) -> Option<Arc<Record>> {
         let has =
             |key: &Key| self.records.get(key).is_some_and(|record| record.draft.has_unique(collection, field, value));
-        let owner = self.index.owners(collection, field, value).find(|key| has(key))?;
+        let owner = self.index.owners(self.index.hash(collection, field, value)).find(|key| has(key))?;
         self.get(owner, now)
     }
 
@@ -79,26 +81,21 @@ impl State {
     }
 
     /// Takes over what an overlay on this state came to.
-    pub(crate) fn apply(&mut self, outcome: &overlay::Outcome) {
+    pub(crate) fn apply(&mut self, outcome: overlay::Outcome) {
         self.revision = outcome.revision;
-        let put = || outcome.records.iter().filter_map(|(key, record)| Some((key, record.as_ref()?)));
-        self.index.reserve(put().map(|(_, record)| &record.draft));
-        if self.records.is_empty() {
-            // The first are often many: a map of sorted records is sooner made than one after the other put in.
-            self.records = put().map(|(key, record)| (key.clone(), Arc::clone(record))).collect();
-            put().for_each(|(_, record)| self.note(&record.draft));
-            return;
-        }
-        for (key, record) in &outcome.records {
+        let many = outcome.records.len() > self.records.len();
+        let mut put = Vec::with_capacity(if many { outcome.records.len() } else { 0 });
+        for (key, record) in in_order(outcome.records) {
             match record {
-                Some(record) => self.insert(record.clone()),
-                None => {
-                    if let Some(gone) = self.records.remove(key) {
-                        self.forget(&gone);
-                    }
+                Some(record) if many => {
+                    self.remove(&key);
+                    put.push((key, record));
                 }
+                Some(record) => self.insert(key, record),
+                None => self.remove(&key),
             }
         }
+        self.insert_many(put);
     }
 
     /// The records that the query's collection, scope, cursor and relation leave, in order.
@@ -122,19 +119,28 @@ impl State {
         self.expiries.iter().take_while(move |(at, _)| *at <= now).map(|(_, key)| key)
     }
 
-    fn insert(&mut self, record: Arc<Record>) {
-        let (key, new) = (record.draft.key.clone(), record.clone());
+    /// Puts in sorted records, which are as many as there are already or more, and none of them there yet.
+    fn insert_many(&mut self, records: Vec<(Key, Arc<Record>)>) {
+        self.index.extend(records.iter().map(|(_, record)| &record.draft));
+        let expiring = records.iter().filter_map(|(key, record)| Some((record.draft.expires?, key.clone())));
+        self.expiries.extend(expiring);
+        self.records.append(&mut records.into_iter().collect());
+    }
+
+    fn insert(&mut self, key: Key, record: Arc<Record>) {
+        let new = Arc::clone(&record);
         if let Some(replaced) = self.records.insert(key, record) {
             self.forget(&replaced);
         }
-        self.note(&new.draft);
+        self.index.insert(&new.draft);
+        if let Some(at) = new.draft.expires {
+            self.expiries.insert((at, new.draft.key.clone()));
+        }
     }
 
-    /// Puts a record that is there into the indexes.
-    fn note(&mut self, draft: &Draft) {
-        self.index.insert(draft);
-        if let Some(at) = draft.expires {
-            self.expiries.insert((at, draft.key.clone()));
+    fn remove(&mut self, key: &Key) {
+        if let Some(gone) = self.records.remove(key) {
+            self.forget(&gone);
         }
     }
 

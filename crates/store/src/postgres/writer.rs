@@ -223,7 +223,7 @@ impl Writer {
             let written = self.database.write(&Group { outcome: &outcome, commits: &decided.commits }, is_locked).await;
             match written {
                 Ok(Written::Done) => {
-                    self.database.shared().publish(&outcome, decided.commits);
+                    self.database.shared().publish(outcome, decided.commits);
                     self.answer(group, decided.answers);
                     return Ok(());
                 }

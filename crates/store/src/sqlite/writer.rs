@@ -52,7 +52,7 @@ impl Writer {
                 return refuse(results.into_iter().map(|(done, _)| done), error);
             }
             let accepted = results.iter().filter_map(|(_, result)| result.as_ref().ok().cloned());
-            self.shared.publish(&outcome, expired.into_iter().chain(accepted));
+            self.shared.publish(outcome, expired.into_iter().chain(accepted));
         }
         for (done, result) in results {
             answer(done, result);

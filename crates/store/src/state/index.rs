@@ -11,44 +11,49 @@ use crate::record::{Draft, Key};
 /// Who names what. What it says are hints, to be confirmed by what the records say.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// By collection, field and value, of which only the hash is kept.
+    /// What hashes secondary keys.
+    hasher: RandomState,
+    /// By the hash of collection, field and value.
     owners: Holders<u64>,
     /// Those that have it as a parent or as a reference.
     namers: Holders<Key>,
 }
 
 impl Index {
-    /// The index of a state, which hashes as `self` does.
-    pub(super) fn fresh(&self) -> Self {
-        Self { owners: Holders(HashMap::with_hasher(self.owners.0.hasher().clone())), namers: Holders::default() }
-    }
-
-    /// Makes room for these: many at once are usually all there will be.
-    pub(super) fn reserve<'d>(&mut self, drafts: impl IntoIterator<Item = &'d Draft>) {
-        self.owners.0.reserve(drafts.into_iter().map(|draft| draft.unique.len()).sum());
+    /// Puts in what sorted drafts name: for many at once this is much faster than one after the other.
+    pub(super) fn extend<'d>(&mut self, drafts: impl Iterator<Item = &'d Draft> + Clone) {
+        self.owners.0.reserve(drafts.clone().map(|draft| draft.unique.len()).sum());
+        let mut namers: HashMap<&Key, Vec<Key>, RandomState> = HashMap::default();
+        for draft in drafts {
+            self.insert_unique(draft);
+            for named in draft.named() {
+                namers.entry(named).or_default().push(draft.key.clone());
+            }
+        }
+        for (named, keys) in namers {
+            self.namers.extend(named, keys);
+        }
     }
 
     pub(super) fn insert(&mut self, draft: &Draft) {
-        for (field, value) in &draft.unique {
-            self.owners.insert(self.hash(&draft.key.collection, field, value), &draft.key);
-        }
+        self.insert_unique(draft);
         for named in draft.named() {
             self.namers.insert(named.clone(), &draft.key);
         }
     }
 
     pub(super) fn remove(&mut self, draft: &Draft) {
-        for (field, value) in &draft.unique {
-            self.owners.remove(&self.hash(&draft.key.collection, field, value), &draft.key);
+        for unique in self.hashes(draft) {
+            self.owners.remove(&unique, &draft.key);
         }
         for named in draft.named() {
             self.namers.remove(named, &draft.key);
         }
     }
 
-    /// Who may have that secondary key.
-    pub(super) fn owners(&self, collection: &str, field: &str, value: &str) -> impl Iterator<Item = &Key> + use<'_> {
-        self.owners.of(&self.hash(collection, field, value), (Bound::Unbounded, Bound::Unbounded))
+    /// Who may have the secondary key of that hash.
+    pub(super) fn owners(&self, unique: u64) -> impl Iterator<Item = &Key> + use<'_> {
+        self.owners.of(&unique, (Bound::Unbounded, Bound::Unbounded))
     }
 
     /// Who may name that record, in order.
@@ -56,8 +61,22 @@ impl Index {
         self.namers.of(named, range)
     }
 
-    fn hash(&self, collection: &str, field: &str, value: &str) -> u64 {
-        self.owners.0.hasher().hash_one((collection, field, value))
+    /// The hash of a secondary key.
+    pub(super) fn hash(&self, collection: &str, field: &str, value: &str) -> u64 {
+        self.hasher.hash_one((collection, field, value))
+    }
+
+    /// The hashes of all secondary keys of a draft.
+    pub(super) fn hashes<'d>(&self, draft: &'d Draft) -> impl Iterator<Item = u64> + use<'d> {
+        let hasher = self.hasher.clone();
+        let collection = &*draft.key.collection;
+        draft.unique.iter().map(move |(field, value)| hasher.hash_one((collection, field.as_str(), value.as_str())))
+    }
+
+    fn insert_unique(&mut self, draft: &Draft) {
+        for unique in self.hashes(draft) {
+            self.owners.insert(unique, &draft.key);
+        }
     }
 }
 
@@ -109,6 +128,29 @@ impl<K: Eq + Hash> Holders<K> {
                 }
             },
         }
+    }
+
+    /// Puts in the keys of `holders`, which are sorted.
+    fn extend(&mut self, named: &K, holders: Vec<Key>)
+    where
+        K: Clone,
+    {
+        let Some(holding) = self.0.get_mut(named) else {
+            let holding = match <[Key; 1]>::try_from(holders) {
+                Ok([one]) => Holding::One(one),
+                Err(many) => Holding::Many(many.into_iter().collect()),
+            };
+            self.0.insert(named.clone(), holding);
+            return;
+        };
+        let mut many: BTreeSet<Key> = holders.into_iter().collect();
+        match holding {
+            Holding::One(key) => {
+                many.insert(key.clone());
+            }
+            Holding::Many(keys) => many.append(keys),
+        }
+        *holding = Holding::Many(many);
     }
 
     fn remove(&mut self, named: &K, holder: &Key) {

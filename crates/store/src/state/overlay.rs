@@ -8,7 +8,7 @@ use foldhash::quality::RandomState;
 use jiff::Timestamp;
 
 use super::State;
-use super::index::Index;
+use super::hints::Hints;
 use crate::error::{StoreError, TooLarge};
 use crate::record::{Amendment, Change, Committed, Content, Draft, Key, Op, Record, Revision};
 
@@ -26,9 +26,9 @@ pub(crate) struct Overlay<'a> {
     revision: Revision,
     /// What differs from the base; `None` is gone.
     records: Touched,
-    /// Who may name what, in addition to the base's index. Entries are hints like those of the base: only what
-    /// [`Overlay::current`] confirms counts, so nothing needs to be taken out when a step is undone.
-    index: Index,
+    /// Who may name what, in addition to the base's index. Only what [`Overlay::current`] confirms counts, so nothing
+    /// needs to be taken out when a step is undone.
+    hints: Hints,
     running: Running,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Overlay<'a> {
             now,
             revision: base.revision,
             records: Touched::default(),
-            index: base.index.fresh(),
+            hints: Hints::default(),
             running: Running::default(),
         }
     }
@@ -146,52 +146,45 @@ impl<'a> Overlay<'a> {
             let first = drafts.into_iter().map(|draft| draft.key).chain(gone).next();
             return Err(StoreError::Conflict(first.unwrap_or_else(|| Key::new("", "", ""))));
         }
-        let mut kept = HashSet::with_capacity_and_hasher(drafts.len(), RandomState::default());
-        for draft in &drafts {
-            check_size(draft)?;
-            if !kept.insert(draft.key.clone()) {
-                return Err(StoreError::Exists(draft.key.clone()));
-            }
-        }
+        let kept = check_drafts(&drafts)?;
+        let put_and_gone = gone.iter().find(|key| kept.contains(*key)).cloned();
+        drop(kept);
         let put = self.put_unchecked(drafts);
         let going: HashSet<Key, RandomState> = gone.iter().cloned().collect();
         let doomed = self.with_descendants(gone);
         if let Some(key) = doomed.iter().find(|key| !going.contains(*key)) {
-            let gone =
-                self.current(key).and_then(|record| record.draft.parents.iter().find(|key| doomed.contains(key)));
-            return Err(StoreError::MissingReference(gone.unwrap_or(key).clone()));
+            return Err(self.missing_parent(key, &doomed));
         }
-        if let Some(key) = going.iter().find(|key| kept.contains(*key) || self.current(key).is_none()) {
-            return Err(StoreError::NotFound(key.clone()));
+        if let Some(key) = put_and_gone.or_else(|| going.iter().find(|key| self.current(key).is_none()).cloned()) {
+            return Err(StoreError::NotFound(key));
         }
         self.delete_unless_in_use(doomed)?;
         put.iter().try_for_each(|record| self.check_names(&record.draft))
     }
 
     fn replace(&mut self, Content { collections, drafts }: Content) -> Result<(), StoreError> {
-        let mut kept = HashSet::with_capacity_and_hasher(drafts.len(), RandomState::default());
-        for draft in &drafts {
-            check_size(draft)?;
-            if !kept.insert(draft.key.clone()) {
-                return Err(StoreError::Exists(draft.key.clone()));
-            }
+        let kept = check_drafts(&drafts)?;
+        let mut gone: Vec<Key> = Vec::new();
+        for collection in &collections {
+            gone.extend(self.keys(collection).filter(|key| !kept.contains(*key)).cloned());
         }
-        let gone: Vec<Key> = collections
-            .iter()
-            .flat_map(|collection| self.keys(collection))
-            .filter(|key| !kept.contains(*key))
-            .cloned()
-            .collect();
+        // Mostly nothing goes, and then nobody asks any more what stays.
+        let kept: HashSet<Key, RandomState> =
+            if gone.is_empty() { HashSet::default() } else { kept.into_iter().cloned().collect() };
         // Puts first, since what names a record that goes may be among them.
         let put = self.put_unchecked(drafts);
         let doomed = self.with_descendants(gone);
         if let Some(key) = doomed.iter().find(|key| kept.contains(*key)) {
-            let gone =
-                self.current(key).and_then(|record| record.draft.parents.iter().find(|key| doomed.contains(key)));
-            return Err(StoreError::MissingReference(gone.unwrap_or(key).clone()));
+            return Err(self.missing_parent(key, &doomed));
         }
         self.delete_unless_in_use(doomed)?;
         put.iter().try_for_each(|record| self.check_names(&record.draft))
+    }
+
+    /// Why a record cannot stay while a parent among the `doomed` goes.
+    fn missing_parent(&self, key: &Key, doomed: &[Key]) -> StoreError {
+        let parent = self.current(key).and_then(|record| record.draft.parents.iter().find(|key| doomed.contains(key)));
+        StoreError::MissingReference(parent.unwrap_or(key).clone())
     }
 
     /// Puts what is not there yet, and gives it back; what it names is to be checked when all is in place.
@@ -200,7 +193,7 @@ impl<'a> Overlay<'a> {
         self.records.reserve(drafts.len());
         self.running.changes.reserve(drafts.len());
         self.running.undo.reserve(drafts.len());
-        self.index.reserve(&drafts);
+        self.hints.reserve(&drafts);
         for draft in drafts {
             let current = self.current(&draft.key).cloned();
             if current.as_ref().is_none_or(|record| record.draft != draft) {
@@ -222,7 +215,7 @@ impl<'a> Overlay<'a> {
     }
 
     fn set_draft(&mut self, draft: Draft, replaced: Option<&Record>) {
-        self.index.insert(&draft);
+        self.hints.insert(&draft, self.base.index.hashes(&draft));
         let record = Arc::new(Record {
             version: replaced.map_or(1, |record| record.version + 1),
             created: replaced.map_or(self.now, |record| record.created),
@@ -242,9 +235,8 @@ impl<'a> Overlay<'a> {
             }
         }
         for (field, value) in &draft.unique {
-            let owner = self.owners(&draft.key.collection, field, value).find(|owner| **owner != draft.key).cloned();
-            if let Some(owner) = owner {
-                let (field, value) = (field.clone(), value.clone());
+            if let Some(owner) = self.other_owner(&draft.key, field, value) {
+                let (owner, field, value) = (owner.clone(), field.clone(), value.clone());
                 return Err(StoreError::NotUnique { field, value, owner });
             }
         }
@@ -308,11 +300,12 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    /// One at most, but while content is being replaced.
-    fn owners<'b>(&'b self, collection: &'b str, field: &'b str, value: &'b str) -> impl Iterator<Item = &'b Key> {
-        let owners = |index: &'b Index| index.owners(collection, field, value);
-        owners(&self.base.index).chain(owners(&self.index)).filter(move |key| {
-            self.current(key).is_some_and(|record| record.draft.has_unique(collection, field, value))
+    /// Who else of the collection has that secondary key: one at most, but while content is being replaced.
+    fn other_owner(&self, key: &Key, field: &str, value: &str) -> Option<&Key> {
+        let hash = self.base.index.hash(&key.collection, field, value);
+        let mut others = self.base.index.owners(hash).chain(self.hints.owners(hash)).filter(|owner| *owner != key);
+        others.find(|owner| {
+            self.current(owner).is_some_and(|record| record.draft.has_unique(&key.collection, field, value))
         })
     }
 
@@ -327,8 +320,8 @@ impl<'a> Overlay<'a> {
 
     /// All that may name it, with what they are now.
     fn namers<'b>(&'b self, key: &'b Key) -> impl Iterator<Item = (&'b Key, &'b Draft)> {
-        let all = || (Bound::Unbounded, Bound::Unbounded);
-        let namers = self.base.index.namers(key, all()).chain(self.index.namers(key, all()));
+        let all = (Bound::Unbounded, Bound::Unbounded);
+        let namers = self.base.index.namers(key, all).chain(self.hints.namers(key));
         namers.filter_map(|by| self.current(by).map(|record| (by, &record.draft)))
     }
 }
@@ -339,6 +332,18 @@ fn steps(op: &Op) -> usize {
         Op::Amend(amendment) => amendment.drafts.len() + amendment.gone.len(),
         Op::Create(_) | Op::Put(..) | Op::Delete(..) => 1,
     }
+}
+
+/// Checks the size of each, and that no two are of one key. What is returned are their keys.
+fn check_drafts(drafts: &[Draft]) -> Result<HashSet<&Key, RandomState>, StoreError> {
+    let mut keys = HashSet::with_capacity_and_hasher(drafts.len(), RandomState::default());
+    for draft in drafts {
+        check_size(draft)?;
+        if !keys.insert(&draft.key) {
+            return Err(StoreError::Exists(draft.key.clone()));
+        }
+    }
+    Ok(keys)
 }
 
 fn check_size(draft: &Draft) -> Result<(), StoreError> {

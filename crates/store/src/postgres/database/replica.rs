@@ -55,7 +55,7 @@ impl Replica {
             };
         }
         let outcome = Outcome { revision: revision.cast_unsigned(), records };
-        self.shared.publish(&outcome, commits.into_iter().map(Arc::new));
+        self.shared.publish(outcome, commits.into_iter().map(Arc::new));
         self.position.revision = revision;
     }
 }

@@ -207,7 +207,16 @@ async fn deaf_instance_hears_again() {
     let database = server::database().await;
     let settings = server::settings(database.address());
     let (one, two) = (open_now(&settings).await, open_now(&settings).await);
+    let listening = async || {
+        until("they listen", async || {
+            let listening = "select count(*) from pg_stat_activity
+                             where datname = current_database() and query like 'LISTEN%'";
+            database.sql(listening).unwrap() == "2"
+        })
+        .await;
+    };
     for n in 0..3 {
+        listening().await;
         let ended = database.sql(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity
              where datname = current_database() and query like 'LISTEN%'",
@@ -216,12 +225,6 @@ async fn deaf_instance_hears_again() {
         let name = n.to_string();
         one.commit(create(&name)).await.unwrap();
         until("the other knows", async || has(&two, &name).await).await;
-        until("they listen", async || {
-            let listening = "select count(*) from pg_stat_activity
-                             where datname = current_database() and query like 'LISTEN%'";
-            database.sql(listening).unwrap() == "2"
-        })
-        .await;
     }
 }
 
