@@ -12,7 +12,9 @@
 //! assert_eq!(config.fields().len(), 3);
 //! ```
 
+mod ahead;
 mod check;
+mod defaults;
 mod entity_check;
 pub(crate) mod field;
 pub(crate) mod filled;

@@ -55,6 +55,8 @@ pub(super) fn check(
     drop(directory);
     let mut checked = Vec::with_capacity(items.all.len());
     let mut text = Vec::new();
+    // What children of the same parent refer to it by.
+    let mut reference = (None, Value::Null);
     for (index, (item, given)) in items.all.iter().zip(given).enumerate() {
         source.pause();
         let kind = kinds.get(item.kind);
@@ -65,11 +67,14 @@ pub(super) fn check(
             continue;
         }
         let declared_unique = unique(kind, &given);
+        if let Some((parent, _)) = item.parent.filter(|(parent, _)| reference.0 != Some(*parent)) {
+            reference = (Some(parent), json!({ "id": items.all[parent].id }));
+        }
         let mut noticing = Noticing { source, random: false };
         match kind.entity.fill(given, &mut noticing) {
             Ok(mut document) => {
-                if let Some((field, id)) = around {
-                    document.set(field, json!({ "id": id }));
+                if let Some((field, _)) = around {
+                    document.set(field, &reference.1);
                 }
                 let origin = origin.filter(|_| !noticing.random);
                 let mut new = Checked::new(kind, head, document, &mut text);

@@ -324,3 +324,6 @@ fn apply(transformation: &Transformation, document: &mut Fields) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::ahead::Foreseen;
 use super::check::Match;
-use super::filled::Document;
+use super::filled::{Document, Filled};
 use super::validate::{self, Completeness, ENTITY};
 use super::value::{get_path, is_nonempty, is_reference, quoted, same, set_error};
 use super::view::View;
@@ -180,9 +181,44 @@ pub(crate) fn run(
     completeness: Completeness,
     errors: &mut Map<String, Value>,
 ) {
-    if let Verdict::Skip = precondition(check, view, document, completeness, errors) {
+    if let Verdict::Run = precondition(check, view, document, completeness, errors) {
+        settle(check, None, view, document, completeness, errors);
+    }
+}
+
+/// As [`run`], for a document of which some things are known beforehand.
+pub(super) fn run_foreseen(
+    check: &EntityCheck,
+    foreseen: &Foreseen,
+    document: &Filled<'_>,
+    errors: &mut Map<String, Value>,
+) {
+    let (view, given) = (document.view(), document.places());
+    let plain = document.others().is_empty();
+    if plain && foreseen.quiet_without.is_some_and(|places| !places.may_meet(given)) {
         return;
     }
+    let runs = foreseen.always_runs && errors.is_empty();
+    if !runs && matches!(precondition(check, view, document, Completeness::Full, errors), Verdict::Skip) {
+        return;
+    }
+    let applies = foreseen.applies.filter(|(at, _)| !given.may_have(*at)).map(|(_, applies)| applies);
+    settle(check, applies, view, document, Completeness::Full, errors);
+}
+
+/// Runs a check that nothing keeps from running. `applies` says what came of its condition, if that is known.
+fn settle(
+    check: &EntityCheck,
+    applies: Option<bool>,
+    view: View<'_>,
+    document: &dyn Document,
+    completeness: Completeness,
+    errors: &mut Map<String, Value>,
+) {
+    if applies == Some(false) {
+        return;
+    }
+    let applies = |field: &str, wanted: &Match| applies.unwrap_or_else(|| matches(view, document, field, wanted));
     let updating = if completeness == Completeness::Update { "when updating, " } else { "" };
     let set = |name: &&&str| is_nonempty(get_path(document, name));
     let all = |names: &[&'static str]| quoted(names.iter().copied());
@@ -211,16 +247,16 @@ pub(crate) fn run(
                 .then(|| format!("these sets are mutually exclusive: ({}), ({})", quoted(first), quoted(second)))
         }
         EntityCheck::Conditional { if_field, if_match, then_field, then_match, then_err } => {
-            conditional(view, document, (if_field, if_match), (then_field, then_match), errors).then(
-                || match then_err {
+            (applies(if_field, if_match) && fails(view, document, (then_field, then_match), errors)).then(|| {
+                match then_err {
                     Some(err) => err.replace("%s", if_field),
                     None => format!("failed conditional validation given value of field '{if_field}'"),
-                },
-            )
+                }
+            })
         }
         EntityCheck::ConditionalAtLeastOneOf { if_field, if_match, then_at_least_one_of, then_err } => {
-            let applies = matches(view, document, if_field, if_match);
-            (applies && !then_at_least_one_of.iter().any(|name| set(&name))).then(|| match then_err {
+            (applies(if_field, if_match) && !then_at_least_one_of.iter().any(|name| set(&name))).then(|| match then_err
+            {
                 Some(err) => err.replace("%s", &all(then_at_least_one_of)),
                 None => {
                     format!("{updating}at least one of these fields must be non-empty: {}", all(then_at_least_one_of))
@@ -251,22 +287,18 @@ fn push(errors: &mut Map<String, Value>, text: String) {
 }
 
 /// Whether the field passes the checks of `wanted`.
-fn matches(view: View<'_>, document: &dyn Document, path: &str, wanted: &Match) -> bool {
+pub(super) fn matches(view: View<'_>, document: &dyn Document, path: &str, wanted: &Match) -> bool {
     let value = get_path(document, path).unwrap_or(&Value::Null);
     view.at(path).is_some_and(|field| validate::holds(field, wanted, value))
 }
 
-/// Whether a conditional check fails; what is wrong with the second field is added to the errors.
-fn conditional(
+/// Whether the second field of a conditional check fails; what is wrong with it is added to the errors.
+fn fails(
     view: View<'_>,
     document: &dyn Document,
-    (if_field, if_match): (&str, &Match),
     (then_field, then_match): (&str, &Match),
     errors: &mut Map<String, Value>,
 ) -> bool {
-    if !matches(view, document, if_field, if_match) {
-        return false;
-    }
     let value = get_path(document, then_field).unwrap_or(&Value::Null);
     let Some(field) = view.at(then_field) else { return false };
     match validate::field(field, Some(then_match), value) {
@@ -322,13 +354,23 @@ fn precondition(
 }
 
 /// When a check runs.
-struct Rules {
-    with_missing: bool,
+pub(super) struct Rules {
+    pub(super) with_missing: bool,
     with_invalid: bool,
 }
 
 impl EntityCheck {
-    fn rules(&self) -> Rules {
+    /// The field that decides whether it applies, and what it has to be.
+    pub(super) fn condition(&self) -> Option<(&'static str, &Match)> {
+        match self {
+            Self::Conditional { if_field, if_match, .. } | Self::ConditionalAtLeastOneOf { if_field, if_match, .. } => {
+                Some((if_field, if_match))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn rules(&self) -> Rules {
         let (with_missing, with_invalid) = match self {
             Self::AtLeastOneOf(_) | Self::ConditionalAtLeastOneOf { .. } => (true, true),
             Self::OnlyOneOf(_) | Self::Distinct(_) | Self::Conditional { .. } => (false, true),
@@ -339,7 +381,7 @@ impl EntityCheck {
     }
 
     /// Calls `each` with the fields the check looks at, and whether it needs them.
-    fn each_source(&self, each: &mut dyn FnMut(&'static str, bool)) {
+    pub(super) fn each_source(&self, each: &mut dyn FnMut(&'static str, bool)) {
         match self {
             Self::AtLeastOneOf(names)
             | Self::OnlyOneOf(names)

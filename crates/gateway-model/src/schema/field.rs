@@ -1,14 +1,17 @@
 //! Fields and records, and their builders.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
+use super::ahead::Ahead;
 use super::check::{Check, CustomCheck};
+use super::defaults::Defaults;
 use super::entity_check::EntityCheck;
-use super::filled::Unset;
 use super::names::Names;
 use super::pattern::Pattern;
+use super::view::View;
 
 /// What a shorthand writes into the record it stands in.
 pub type Expand = fn(&Value) -> Map<String, Value>;
@@ -485,8 +488,12 @@ pub(crate) struct Record {
     pub(crate) checks: Vec<EntityCheck>,
     /// Whether the fields are other ones than those of the record it was made of; empty if it was made of none.
     replaced: Vec<bool>,
-    /// What fields are that nothing is given for, in their order; found out when it is first asked for.
-    unset: OnceLock<Box<[Unset]>>,
+    /// What fields are that nothing is given for; found out when it is first asked for, as what follows.
+    defaults: OnceLock<Defaults>,
+    /// What is known of documents that are completed by it too.
+    ahead: OnceLock<Ahead>,
+    /// What is known of documents that are completed by the record it was made of.
+    ahead_of_general: OnceLock<Ahead>,
 }
 
 impl Schema {
@@ -514,7 +521,9 @@ impl Schema {
 
     /// Adds a check across fields; they run in the order added.
     pub fn check(mut self, check: EntityCheck) -> Self {
-        Arc::make_mut(&mut self.0).checks.push(check);
+        let record = Arc::make_mut(&mut self.0);
+        record.forget();
+        record.checks.push(check);
         self
     }
 
@@ -546,7 +555,8 @@ impl Record {
     /// The record with `special` over it, which may replace fields that it has, and adds checks.
     pub(crate) fn specialised(&self, special: &Self) -> Self {
         let replaced = vec![false; self.fields.len()];
-        let mut record = Self { unset: OnceLock::new(), replaced, ..self.clone() };
+        let mut record = Self { replaced, ..self.clone() };
+        record.forget();
         for field in &special.fields {
             if let Some(at) = record.index.get(field.name) {
                 record.replaced[at] = true;
@@ -563,13 +573,30 @@ impl Record {
     }
 
     /// What its fields are that nothing is given for.
-    pub(crate) fn unset(&self) -> &[Unset] {
-        self.unset.get_or_init(|| self.fields.iter().map(Unset::new).collect())
+    pub(crate) fn defaults(&self) -> &Defaults {
+        self.defaults.get_or_init(|| Defaults::new(&self.fields))
+    }
+
+    /// What is known of documents that are completed by `completed` and checked by `view`, which is of this record.
+    pub(super) fn ahead(&self, completed: View<'_>, view: View<'_>) -> Cow<'_, Ahead> {
+        let make = || Ahead::new(completed, view);
+        if std::ptr::eq(completed.record(), self) {
+            Cow::Borrowed(self.ahead.get_or_init(make))
+        } else if completed.is_specialised() {
+            Cow::Owned(make())
+        } else {
+            Cow::Borrowed(self.ahead_of_general.get_or_init(make))
+        }
+    }
+
+    /// Forgets what is no longer true after a change.
+    fn forget(&mut self) {
+        (self.defaults, self.ahead, self.ahead_of_general) = Default::default();
     }
 
     /// Adds or replaces a field.
     fn push(&mut self, field: Field) {
-        self.unset = OnceLock::new();
+        self.forget();
         match self.index.get(field.name) {
             Some(at) => self.fields[at] = field,
             None => {

@@ -1,10 +1,11 @@
 //! Documents while they are completed and checked: what was given by field, and defaults where they are.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
-use super::field::{Field, Kind, Schema};
-use super::process::{self, Source};
-use super::validate::{self, Error};
+use super::ahead::Ahead;
+use super::field::Field;
 use super::view::View;
 
 /// Something with values by name.
@@ -19,68 +20,6 @@ impl Document for Map<String, Value> {
     }
 }
 
-/// What a field is that nothing is given for.
-#[derive(Clone, Debug)]
-pub(crate) struct Unset {
-    /// Its name as it begins an entry of an object.
-    key: Box<str>,
-    fallback: Fallback,
-}
-
-#[derive(Clone, Debug)]
-enum Fallback {
-    /// It is not the same in every document.
-    Generated,
-    /// It is not there.
-    Absent,
-    Value {
-        value: Value,
-        /// As JSON.
-        text: Box<str>,
-        checked: Result<(), Error>,
-    },
-}
-
-impl Unset {
-    pub(super) fn new(field: &Field) -> Self {
-        let fallback = if is_generated(field) {
-            Fallback::Generated
-        } else {
-            match process::missing(field, &mut Nothing) {
-                Ok(None) => Fallback::Absent,
-                Ok(Some(value)) => {
-                    let checked = validate::field(field, None, &value);
-                    Fallback::Value { text: value.to_string().into(), checked, value }
-                }
-                Err(_) => Fallback::Generated,
-            }
-        };
-        Self { key: format!("{}:", Value::from(field.name())).into(), fallback }
-    }
-
-    /// Whether it is the same in every document.
-    pub(super) fn is_constant(&self) -> bool {
-        !matches!(self.fallback, Fallback::Generated)
-    }
-}
-
-/// For what needs no source.
-struct Nothing;
-
-impl Source for Nothing {
-    fn now_ms(&mut self) -> u64 {
-        0
-    }
-
-    fn random(&mut self, _: &mut [u8]) {}
-}
-
-/// Whether something within the field is made anew for every document.
-fn is_generated(field: &Field) -> bool {
-    let within = |schema: &Schema| schema.0.fields.iter().any(|field| field.flags.auto || is_generated(field));
-    field.flags.auto || matches!(&field.kind, Kind::Record(schema) if within(schema))
-}
-
 /// A document that was completed as a whole.
 #[derive(Debug)]
 pub(crate) struct Filled<'s> {
@@ -88,20 +27,58 @@ pub(crate) struct Filled<'s> {
     completed: View<'s>,
     /// The schema it is checked by; the fields are at the same places.
     view: View<'s>,
-    /// What is not as it is when nothing is given, in the order of the fields.
-    given: Vec<Option<Value>>,
+    /// What is not as it is when nothing is given, by the places of the fields, in order.
+    given: Vec<(usize, Held<'s>)>,
+    places: Places,
     /// What no field takes.
     others: Map<String, Value>,
 }
 
-/// Where a value comes from.
-pub(super) enum Content<'d> {
-    Given(&'d Value),
-    Unset {
-        value: &'d Value,
-        /// What the schema says to it, if that is known.
-        checked: Option<&'d Result<(), Error>>,
-    },
+/// What a field holds.
+#[derive(Debug)]
+pub(super) enum Held<'s> {
+    /// Nothing: it will be made, or could not be.
+    Nothing,
+    Own(Value),
+    /// A value that many documents share.
+    Lent(&'s Value),
+}
+
+impl Held<'_> {
+    fn get(&self) -> Option<&Value> {
+        match self {
+            Held::Nothing => None,
+            Held::Own(value) => Some(value),
+            Held::Lent(value) => Some(value),
+        }
+    }
+
+    fn into_value(self) -> Option<Value> {
+        match self {
+            Held::Nothing => None,
+            Held::Own(value) => Some(value),
+            Held::Lent(value) => Some(value.clone()),
+        }
+    }
+}
+
+/// Some places of fields. More than 64 share what tells them apart: that a place is not among them is sure, that it is
+/// may be wrong.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Places(u64);
+
+impl Places {
+    pub(super) fn with(self, at: usize) -> Self {
+        Self(self.0 | 1 << (at % 64))
+    }
+
+    pub(super) fn may_have(self, at: usize) -> bool {
+        self.0 >> (at % 64) & 1 == 1
+    }
+
+    pub(super) fn may_meet(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 /// Where the times of a document are within its text.
@@ -112,32 +89,49 @@ pub(crate) struct Times {
 }
 
 impl<'s> Filled<'s> {
-    /// Puts what was given where it belongs; what no field takes is given back.
-    pub(super) fn sorted(view: View<'s>, input: Map<String, Value>) -> (Self, Map<String, Value>) {
-        let mut given: Vec<Option<Value>> = Vec::with_capacity(view.len());
-        given.resize_with(view.len(), || None);
-        let mut others = Map::new();
+    /// A document that nothing is given for, and nothing is made for.
+    pub(super) fn empty(view: View<'s>) -> Self {
+        Self { completed: view, view, given: Vec::new(), places: Places::default(), others: Map::new() }
+    }
+
+    /// Puts what was given where it belongs, and keeps places for what is to be made.
+    pub(super) fn sorted(view: View<'s>, input: Map<String, Value>) -> Self {
+        let generated = &view.record().defaults().generated;
+        let mut document = Self { given: Vec::with_capacity(input.len() + generated.len() + 1), ..Self::empty(view) };
         for (name, value) in input {
             match view.record().index.get(&name) {
-                Some(at) => given[at] = Some(value),
+                Some(at) => {
+                    document.places = document.places.with(at);
+                    document.given.push((at, Held::Own(value)));
+                }
                 None => {
-                    others.insert(name, value);
+                    document.others.insert(name, value);
                 }
             }
         }
-        (Self { completed: view, view, given, others: Map::new() }, others)
+        let given = document.given.len();
+        for at in generated {
+            if !(document.places.may_have(*at) && document.given[..given].iter().any(|(other, _)| other == at)) {
+                document.given.push((*at, Held::Nothing));
+            }
+        }
+        document.places = generated.iter().fold(document.places, |places, at| places.with(*at));
+        document.given.sort_unstable_by_key(|(at, _)| *at);
+        document
     }
 
-    pub(super) fn take(&mut self, at: usize) -> Option<Value> {
-        self.given[at].take()
-    }
-
-    pub(super) fn put(&mut self, at: usize, value: Option<Value>) {
-        self.given[at] = value;
-    }
-
-    pub(super) fn with_others(self, others: Map<String, Value>) -> Self {
-        Self { others, ..self }
+    /// Completes what was given and what is to be made, in the order of the fields.
+    pub(super) fn complete<E>(
+        &mut self,
+        mut complete: impl FnMut(&Field, Option<Value>) -> Result<Option<Value>, E>,
+    ) -> Result<(), E> {
+        for (at, held) in &mut self.given {
+            let value = std::mem::replace(held, Held::Nothing).into_value();
+            if let Some(value) = complete(&self.view.record().fields[*at], value)? {
+                *held = Held::Own(value);
+            }
+        }
+        Ok(())
     }
 
     /// The same document, to be checked by a schema with the same fields at the same places.
@@ -149,55 +143,60 @@ impl<'s> Filled<'s> {
         self.view
     }
 
+    /// What is known of it as of all such documents.
+    pub(super) fn ahead(&self) -> Cow<'s, Ahead> {
+        self.view.record().ahead(self.completed, self.view)
+    }
+
+    /// What was given or made, by the places of the fields, in order.
+    pub(super) fn given(&self) -> impl Iterator<Item = (usize, &Value)> {
+        self.given.iter().filter_map(|(at, held)| Some((*at, held.get()?)))
+    }
+
+    /// What no field takes.
+    pub(super) fn others(&self) -> &Map<String, Value> {
+        &self.others
+    }
+
+    /// The places of what may be given.
+    pub(super) fn places(&self) -> Places {
+        self.places
+    }
+
     /// Puts in a value in place of the one that is there.
-    pub(crate) fn set(&mut self, name: &str, value: Value) {
-        match self.view.record().index.get(name) {
-            Some(at) => self.given[at] = Some(value),
-            None => {
-                self.others.insert(name.to_owned(), value);
-            }
+    pub(crate) fn set(&mut self, name: &str, value: &'s Value) {
+        let Some(at) = self.view.record().index.get(name) else {
+            self.others.insert(name.to_owned(), value.clone());
+            return;
+        };
+        self.places = self.places.with(at);
+        match self.given.binary_search_by_key(&at, |(at, _)| *at) {
+            Ok(found) => self.given[found].1 = Held::Lent(value),
+            Err(next) => self.given.insert(next, (at, Held::Lent(value))),
         }
     }
 
-    fn at(&self, at: usize) -> Option<&Value> {
-        match (&self.given[at], &self.completed.record().unset()[at].fallback) {
-            (Some(value), _) | (None, Fallback::Value { value, .. }) => Some(value),
-            (None, Fallback::Absent | Fallback::Generated) => None,
-        }
+    /// The value of the field at this place.
+    pub(super) fn at(&self, at: usize) -> Option<&Value> {
+        let held = if self.places.may_have(at) { self.held(at) } else { None };
+        held.or_else(|| self.completed.record().defaults().value(at))
     }
 
-    /// Calls `visit` with everything that is there, in order, but for defaults that are known to be right.
-    pub(super) fn each_unsure(&self, visit: &mut dyn FnMut(&str, Option<&Field>, Content<'_>)) {
-        let unset = self.completed.record().unset();
-        let record = self.view.record();
-        let same = std::ptr::eq(self.completed.record(), record);
-        let known = |at: usize| same || !(self.completed.is_specialised() || record.replaces(at));
-        for (at, ((field, given), unset)) in self.view.fields().zip(&self.given).zip(unset).enumerate() {
-            match (given, &unset.fallback) {
-                (Some(value), _) => visit(field.name(), Some(field), Content::Given(value)),
-                (None, Fallback::Value { checked: Ok(()), .. }) if known(at) => {}
-                (None, Fallback::Value { value, checked, .. }) => {
-                    let checked = known(at).then_some(checked);
-                    visit(field.name(), Some(field), Content::Unset { value, checked });
-                }
-                (None, Fallback::Absent | Fallback::Generated) => {}
-            }
-        }
-        for (name, value) in &self.others {
-            visit(name, None, Content::Given(value));
-        }
+    fn held(&self, at: usize) -> Option<&Value> {
+        // Few are given, and the first among them are asked for the most.
+        self.given.iter().find(|(place, _)| *place >= at).filter(|(place, _)| *place == at)?.1.get()
     }
 
     /// The document by itself.
     pub(crate) fn into_map(self) -> Map<String, Value> {
-        let mut map = Map::with_capacity(self.given.len() + self.others.len());
-        let unset = self.completed.record().unset();
-        for ((field, given), unset) in self.view.fields().zip(self.given).zip(unset) {
-            match (given, &unset.fallback) {
-                (Some(value), _) => map.insert(field.name().to_owned(), value),
-                (None, Fallback::Value { value, .. }) => map.insert(field.name().to_owned(), value.clone()),
-                (None, Fallback::Absent | Fallback::Generated) => continue,
-            };
+        let defaults = self.completed.record().defaults();
+        let mut map = Map::with_capacity(self.view.len() + self.others.len());
+        let mut given = self.given.into_iter().peekable();
+        for (at, field) in self.view.fields().enumerate() {
+            let held = given.next_if(|(place, _)| *place == at).and_then(|(_, held)| held.into_value());
+            if let Some(value) = held.or_else(|| defaults.value(at).cloned()) {
+                map.insert(field.name().to_owned(), value);
+            }
         }
         map.extend(self.others);
         map
@@ -206,37 +205,37 @@ impl<'s> Filled<'s> {
     /// What was given for a field.
     pub(crate) fn given_mut(&mut self, name: &str) -> Option<&mut Value> {
         let at = self.view.record().index.get(name)?;
-        self.given[at].as_mut()
+        match &mut self.given.iter_mut().find(|(place, _)| *place == at)?.1 {
+            Held::Own(value) => Some(value),
+            Held::Nothing | Held::Lent(_) => None,
+        }
     }
 
     /// Appends the document as JSON, and tells where in `out` its times are.
     pub(crate) fn write(&self, out: &mut Vec<u8>) -> Times {
         let mut times = Times::default();
+        let defaults = self.completed.record().defaults();
         out.push(b'{');
-        let mut between = "";
-        let unset = self.completed.record().unset();
-        for ((field, given), unset) in self.view.fields().zip(&self.given).zip(unset) {
-            let text = match (given, &unset.fallback) {
-                (Some(_), _) => "",
-                (None, Fallback::Value { text, .. }) => text,
-                (None, Fallback::Absent | Fallback::Generated) => continue,
-            };
-            out.extend_from_slice(between.as_bytes());
-            out.extend_from_slice(unset.key.as_bytes());
-            out.extend_from_slice(text.as_bytes());
-            if let Some(value) = given {
-                times.write(field.name(), value, out);
-            }
-            between = ",";
+        let mut next = 0;
+        for (at, value) in self.given() {
+            out.extend_from_slice(defaults.text(next, at).as_bytes());
+            out.extend_from_slice(defaults.all[at].key.as_bytes());
+            times.write(self.view.record().fields[at].name(), value, out);
+            out.push(b',');
+            next = at + 1;
         }
+        out.extend_from_slice(defaults.text(next, defaults.all.len()).as_bytes());
         for (name, value) in &self.others {
-            out.extend_from_slice(between.as_bytes());
             write_text(name, out);
             out.push(b':');
             times.write(name, value, out);
-            between = ",";
+            out.push(b',');
         }
-        out.push(b'}');
+        // There is a comma behind each entry.
+        match out.last_mut() {
+            Some(comma @ b',') => *comma = b'}',
+            _ => out.push(b'}'),
+        }
         times
     }
 }
@@ -318,6 +317,7 @@ impl Document for Filled<'_> {
     fn get(&self, name: &str) -> Option<&Value> {
         match self.view.record().index.get(name) {
             Some(at) => self.at(at),
+            None if self.others.is_empty() => None,
             None => self.others.get(name),
         }
     }

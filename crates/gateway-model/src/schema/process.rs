@@ -39,25 +39,16 @@ pub(crate) fn whole_record<'s>(
     source: &mut dyn Source,
 ) -> Result<Filled<'s>, Map<String, Value>> {
     expand(view.shorthands(), &mut input)?;
-    let (mut given, others) = Filled::sorted(view, input);
-    for at in 0..view.len() {
-        let field = &view.record().fields[at];
-        let mut value = given.take(at);
-        if let Some(Value::String(text)) = &value
-            && field.flags.legacy
-            && field.flags.uuid
-            && text.is_empty()
-        {
-            value = Some(Value::Null);
-        }
-        let value = if field.flags.auto { generate(field, value, Mode::Whole, source) } else { value };
-        let value = match (value, view.record().unset()[at].is_constant()) {
-            (None, true) => continue,
-            (value, _) => complete(field, value, Mode::Whole, source)?,
+    let mut document = Filled::sorted(view, input);
+    document.complete(|field, value| {
+        let value = match value {
+            Some(Value::String(text)) if field.flags.legacy && field.flags.uuid && text.is_empty() => Some(Value::Null),
+            value => value,
         };
-        given.put(at, value);
-    }
-    Ok(given.with_others(others))
+        let value = if field.flags.auto { generate(field, value, Mode::Whole, source) } else { value };
+        complete(field, value, Mode::Whole, source)
+    })?;
+    Ok(document)
 }
 
 /// Completes a document: shorthands are expanded, then every field of the schema has its value, in its order.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::check::{Check, Match};
 use super::entity_check;
 use super::field::{Field, Kind, Record};
-use super::filled::{Content, Document, Filled};
+use super::filled::Filled;
 use super::value::{as_list, is_reference};
 use super::view::View;
 
@@ -53,39 +53,6 @@ pub(crate) fn record(
             }
         }
     }
-    rest(view, document, completeness, errors)
-}
-
-/// Checks a document that was completed as a whole: its fields, then across them. Gives the errors by field.
-///
-/// # Errors
-/// A tree of messages.
-pub(crate) fn filled(document: &Filled<'_>) -> Result<(), Map<String, Value>> {
-    let view = document.view();
-    let mut errors = Map::new();
-    document.each_unsure(&mut |name, field, content| {
-        let result = match (field, content) {
-            (Some(field), Content::Given(value) | Content::Unset { value, checked: None }) => {
-                self::field(field, None, value)
-            }
-            (Some(_), Content::Unset { checked: Some(checked), .. }) => checked.clone(),
-            (None, _) if view.tolerates(name) => Ok(()),
-            (None, _) => Err(message("unknown field")),
-        };
-        if let Err(err) = result {
-            errors.insert(name.to_owned(), err);
-        }
-    });
-    rest(view, document, Completeness::Full, errors)
-}
-
-/// What there is to check of a record when its fields have been.
-fn rest(
-    view: View<'_>,
-    document: &dyn Document,
-    completeness: Completeness,
-    mut errors: Map<String, Value>,
-) -> Result<(), Map<String, Value>> {
     if completeness == Completeness::Full {
         for field in view.fields() {
             if field.is_required() && document.get(field.name()).is_none() {
@@ -95,6 +62,42 @@ fn rest(
     }
     for check in view.checks() {
         entity_check::run(check, view, document, completeness, &mut errors);
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// Checks a document that was completed as a whole: its fields, then across them. Gives the errors by field.
+///
+/// # Errors
+/// A tree of messages.
+pub(crate) fn filled(document: &Filled<'_>) -> Result<(), Map<String, Value>> {
+    let view = document.view();
+    let record = view.record();
+    let ahead = document.ahead();
+    let mut errors = Map::new();
+    let mut wrong = ahead.wrong.iter().peekable();
+    for (at, value) in document.given() {
+        while let Some((place, err)) = wrong.next_if(|(place, _)| *place <= at) {
+            if *place < at {
+                errors.insert(record.fields[*place].name().to_owned(), err.clone());
+            }
+        }
+        let field = &record.fields[at];
+        if let Err(err) = self::field(field, None, value) {
+            errors.insert(field.name().to_owned(), err);
+        }
+    }
+    for (place, err) in wrong {
+        errors.insert(record.fields[*place].name().to_owned(), err.clone());
+    }
+    for name in document.others().keys().filter(|name| !view.tolerates(name)) {
+        errors.insert(name.clone(), message("unknown field"));
+    }
+    for at in ahead.needed.iter().filter(|at| document.at(**at).is_none()) {
+        errors.insert(record.fields[*at].name().to_owned(), message(REQUIRED));
+    }
+    for (check, foreseen) in view.checks().zip(&ahead.checks) {
+        entity_check::run_foreseen(check, foreseen, document, &mut errors);
     }
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
