@@ -7,6 +7,7 @@ mod hints;
 mod index;
 mod order;
 pub(crate) mod overlay;
+mod owners;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -18,6 +19,7 @@ use crate::query::{Page, Query};
 use crate::record::{Key, Record, Revision};
 use index::Index;
 use order::in_order;
+use owners::Owners;
 
 /// Every record, with the indexes that checks need.
 #[derive(Debug, Default)]
@@ -33,7 +35,7 @@ impl State {
     pub(crate) fn restore(revision: Revision, records: impl IntoIterator<Item = Record>) -> Self {
         let mut state = Self { revision, ..Self::default() };
         let records = records.into_iter().map(|record| (record.draft.key.clone(), Arc::new(record)));
-        state.insert_many(in_order(records));
+        state.insert_many(in_order(records), None);
         state
     }
 
@@ -82,20 +84,20 @@ impl State {
 
     /// Takes over what an overlay on this state came to.
     pub(crate) fn apply(&mut self, outcome: overlay::Outcome) {
-        self.revision = outcome.revision;
-        let many = outcome.records.len() > self.records.len();
-        let mut put = Vec::with_capacity(if many { outcome.records.len() } else { 0 });
-        for (key, record) in in_order(outcome.records) {
+        let overlay::Outcome { revision, records, owners } = outcome;
+        self.revision = revision;
+        let records = in_order(records);
+        if records.len() > self.records.len() {
+            records.iter().for_each(|(key, _)| self.remove(key));
+            self.insert_many(records.into_iter().filter_map(|(key, record)| Some((key, record?))).collect(), owners);
+            return;
+        }
+        for (key, record) in records {
             match record {
-                Some(record) if many => {
-                    self.remove(&key);
-                    put.push((key, record));
-                }
                 Some(record) => self.insert(key, record),
                 None => self.remove(&key),
             }
         }
-        self.insert_many(put);
     }
 
     /// The records that the query's collection, scope, cursor and relation leave, in order.
@@ -119,9 +121,10 @@ impl State {
         self.expiries.iter().take_while(move |(at, _)| *at <= now).map(|(_, key)| key)
     }
 
-    /// Puts in sorted records, which are as many as there are already or more, and none of them there yet.
-    fn insert_many(&mut self, records: Vec<(Key, Arc<Record>)>) {
-        self.index.extend(records.iter().map(|(_, record)| &record.draft));
+    /// Puts in sorted records, of which none is there yet. It pays if they are more than what is there. `owners` may be
+    /// those of their secondary keys.
+    fn insert_many(&mut self, records: Vec<(Key, Arc<Record>)>, owners: Option<Owners>) {
+        self.index.extend(records.iter().map(|(_, record)| &record.draft), owners);
         let expiring = records.iter().filter_map(|(key, record)| Some((record.draft.expires?, key.clone())));
         self.expiries.extend(expiring);
         self.records.append(&mut records.into_iter().collect());

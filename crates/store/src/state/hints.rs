@@ -4,16 +4,14 @@ use std::collections::HashMap;
 
 use foldhash::quality::RandomState;
 
+use super::owners::Owners;
 use crate::record::{Draft, Key};
 
 /// What the drafts of an overlay name. Nothing is ever taken out: what it says are hints, to be confirmed by what the
 /// records say.
 #[derive(Debug, Default)]
 pub(super) struct Hints {
-    /// By the hash of a secondary key.
-    owners: HashMap<u64, Key, RandomState>,
-    /// Those for whom there was no place among the owners.
-    further_owners: Vec<(u64, Key)>,
+    pub(super) owners: Owners,
     namers: HashMap<Key, Vec<Key>, RandomState>,
 }
 
@@ -26,10 +24,7 @@ impl Hints {
     /// Notes what a draft names; `unique` are the hashes of its secondary keys.
     pub(super) fn insert(&mut self, draft: &Draft, unique: impl IntoIterator<Item = u64>) {
         for hash in unique {
-            let owner = self.owners.entry(hash).or_insert_with(|| draft.key.clone());
-            if *owner != draft.key {
-                self.further_owners.push((hash, draft.key.clone()));
-            }
+            self.owners.insert(hash, &draft.key);
         }
         for named in draft.named() {
             match self.namers.get_mut(named) {
@@ -40,12 +35,6 @@ impl Hints {
                 }
             }
         }
-    }
-
-    /// Who may have the secondary key of that hash.
-    pub(super) fn owners(&self, unique: u64) -> impl Iterator<Item = &Key> {
-        let further = self.further_owners.iter().filter(move |(hash, _)| *hash == unique).map(|(_, key)| key);
-        self.owners.get(&unique).into_iter().chain(further)
     }
 
     /// Who may name that record, in no particular order, and perhaps some twice.

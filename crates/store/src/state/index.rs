@@ -1,31 +1,37 @@
 //! From a secondary key to its owner, and from a record to the records that name it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasher, Hash};
-use std::ops::Bound;
+use std::hash::BuildHasher;
+use std::ops::{Bound, RangeBounds};
 
 use foldhash::quality::RandomState;
 
+use super::owners::Owners;
 use crate::record::{Draft, Key};
 
 /// Who names what. What it says are hints, to be confirmed by what the records say.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// What hashes secondary keys.
+    /// What hashes secondary keys: collection, field and value.
     hasher: RandomState,
-    /// By the hash of collection, field and value.
-    owners: Holders<u64>,
-    /// Those that have it as a parent or as a reference.
-    namers: Holders<Key>,
+    owners: Owners,
+    namers: Namers,
 }
 
 impl Index {
-    /// Puts in what sorted drafts name: for many at once this is much faster than one after the other.
-    pub(super) fn extend<'d>(&mut self, drafts: impl Iterator<Item = &'d Draft> + Clone) {
-        self.owners.0.reserve(drafts.clone().map(|draft| draft.unique.len()).sum());
+    /// Puts in what sorted drafts name: for many at once this is much faster than one after the other. `owners` may be
+    /// the owners of their secondary keys already.
+    pub(super) fn extend<'d>(&mut self, drafts: impl Iterator<Item = &'d Draft> + Clone, owners: Option<Owners>) {
+        let unique = drafts.clone().map(|draft| draft.unique.len()).sum();
+        match owners.filter(|owners| owners.len() == unique && self.owners.len() == 0) {
+            Some(owners) => self.owners = owners,
+            None => {
+                self.owners.reserve(unique);
+                drafts.clone().for_each(|draft| self.insert_unique(draft));
+            }
+        }
         let mut namers: HashMap<&Key, Vec<Key>, RandomState> = HashMap::default();
         for draft in drafts {
-            self.insert_unique(draft);
             for named in draft.named() {
                 namers.entry(named).or_default().push(draft.key.clone());
             }
@@ -44,7 +50,7 @@ impl Index {
 
     pub(super) fn remove(&mut self, draft: &Draft) {
         for unique in self.hashes(draft) {
-            self.owners.remove(&unique, &draft.key);
+            self.owners.remove(unique, &draft.key);
         }
         for named in draft.named() {
             self.namers.remove(named, &draft.key);
@@ -53,7 +59,7 @@ impl Index {
 
     /// Who may have the secondary key of that hash.
     pub(super) fn owners(&self, unique: u64) -> impl Iterator<Item = &Key> + use<'_> {
-        self.owners.of(&unique, (Bound::Unbounded, Bound::Unbounded))
+        self.owners.of(unique)
     }
 
     /// Who may name that record, in order.
@@ -82,82 +88,70 @@ impl Index {
 
 pub(super) type Range = (Bound<Key>, Bound<Key>);
 
-/// A map from something to the records that name it.
-#[derive(Debug)]
-struct Holders<K>(HashMap<K, Holding, RandomState>);
+/// The records that name another one, as a parent or as a reference.
+#[derive(Debug, Default)]
+struct Namers(HashMap<Key, Naming, RandomState>);
 
 /// Mostly it is one.
 #[derive(Debug)]
-enum Holding {
+enum Naming {
     One(Key),
     Many(BTreeSet<Key>),
 }
 
-impl<K> Default for Holders<K> {
-    fn default() -> Self {
-        Self(HashMap::default())
-    }
-}
-
-impl<K: Eq + Hash> Holders<K> {
-    fn of<'a>(&'a self, named: &K, range: Range) -> impl Iterator<Item = &'a Key> + use<'a, K> {
+impl Namers {
+    fn of<'a>(&'a self, named: &Key, range: Range) -> impl Iterator<Item = &'a Key> + use<'a> {
         let (one, many) = match self.0.get(named) {
-            Some(Holding::One(key)) => {
-                use std::ops::RangeBounds;
-                (range.contains(key).then_some(key), None)
-            }
-            Some(Holding::Many(keys)) => (None, Some(keys.range(range))),
+            Some(Naming::One(key)) => (range.contains(key).then_some(key), None),
+            Some(Naming::Many(keys)) => (None, Some(keys.range(range))),
             None => (None, None),
         };
         one.into_iter().chain(many.into_iter().flatten())
     }
 
-    fn insert(&mut self, named: K, holder: &Key) {
+    fn insert(&mut self, named: Key, namer: &Key) {
         match self.0.entry(named) {
             std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(Holding::One(holder.clone()));
+                entry.insert(Naming::One(namer.clone()));
             }
             std::collections::hash_map::Entry::Occupied(mut entry) => match entry.get_mut() {
-                Holding::One(key) if key == holder => {}
-                Holding::One(key) => {
-                    let both = BTreeSet::from([key.clone(), holder.clone()]);
-                    entry.insert(Holding::Many(both));
+                Naming::One(key) if key == namer => {}
+                Naming::One(key) => {
+                    let both = BTreeSet::from([key.clone(), namer.clone()]);
+                    entry.insert(Naming::Many(both));
                 }
-                Holding::Many(keys) => {
-                    keys.insert(holder.clone());
+                Naming::Many(keys) => {
+                    keys.insert(namer.clone());
                 }
             },
         }
     }
 
-    /// Puts in the keys of `holders`, which are sorted.
-    fn extend(&mut self, named: &K, holders: Vec<Key>)
-    where
-        K: Clone,
-    {
-        let Some(holding) = self.0.get_mut(named) else {
-            let holding = match <[Key; 1]>::try_from(holders) {
-                Ok([one]) => Holding::One(one),
-                Err(many) => Holding::Many(many.into_iter().collect()),
+    /// Puts in namers that are sorted.
+    fn extend(&mut self, named: &Key, namers: Vec<Key>) {
+        let Some(naming) = self.0.get_mut(named) else {
+            let naming = match <[Key; 1]>::try_from(namers) {
+                Ok([one]) => Naming::One(one),
+                Err(many) => Naming::Many(many.into_iter().collect()),
             };
-            self.0.insert(named.clone(), holding);
+            self.0.insert(named.clone(), naming);
             return;
         };
-        let mut many: BTreeSet<Key> = holders.into_iter().collect();
-        match holding {
-            Holding::One(key) => {
+        let mut many: BTreeSet<Key> = namers.into_iter().collect();
+        match naming {
+            Naming::One(key) => {
                 many.insert(key.clone());
             }
-            Holding::Many(keys) => many.append(keys),
+            Naming::Many(keys) => many.append(keys),
         }
-        *holding = Holding::Many(many);
+        *naming = Naming::Many(many);
     }
 
-    fn remove(&mut self, named: &K, holder: &Key) {
+    fn remove(&mut self, named: &Key, namer: &Key) {
         let emptied = match self.0.get_mut(named) {
-            Some(Holding::One(key)) => key == holder,
-            Some(Holding::Many(keys)) => {
-                keys.remove(holder);
+            Some(Naming::One(key)) => key == namer,
+            Some(Naming::Many(keys)) => {
+                keys.remove(namer);
                 keys.is_empty()
             }
             None => false,

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::State;
 use super::hints::Hints;
+use super::owners::Owners;
 use crate::error::{StoreError, TooLarge};
 use crate::record::{Amendment, Change, Committed, Content, Draft, Key, Op, Record, Revision};
 
@@ -39,8 +40,9 @@ pub(crate) type Touched = HashMap<Key, Option<Arc<Record>>, RandomState>;
 #[derive(Debug, Default)]
 struct Running {
     changes: Vec<Change>,
-    /// What `records` held before, to take the transaction back.
+    /// What `records` held before, to take the transaction back; not needed by the first one.
     undo: Vec<(Key, Option<Option<Arc<Record>>>)>,
+    is_first: bool,
 }
 
 /// What the transactions of an overlay came to.
@@ -50,6 +52,15 @@ pub(crate) struct Outcome {
     pub(crate) revision: Revision,
     /// The new content of each key that was touched; `None` is gone.
     pub(crate) records: Touched,
+    /// The owners of their secondary keys, and perhaps more, hashed as the state does.
+    pub(super) owners: Option<Owners>,
+}
+
+impl Outcome {
+    /// What another instance came to.
+    pub(crate) fn elsewhere(revision: Revision, records: Touched) -> Self {
+        Self { revision, records, owners: None }
+    }
 }
 
 impl<'a> Overlay<'a> {
@@ -81,6 +92,7 @@ impl<'a> Overlay<'a> {
         if steps > MAX_STEPS {
             return Err(StoreError::TooLarge(TooLarge::Transaction { steps, limit: MAX_STEPS }));
         }
+        self.running.is_first = self.records.is_empty();
         for op in ops {
             if let Err(error) = self.step(op) {
                 self.take_back();
@@ -91,7 +103,7 @@ impl<'a> Overlay<'a> {
     }
 
     pub(crate) fn finish(self) -> Outcome {
-        Outcome { revision: self.revision, records: self.records }
+        Outcome { revision: self.revision, records: self.records, owners: Some(self.hints.owners) }
     }
 
     fn accept(&mut self) -> Arc<Committed> {
@@ -103,7 +115,10 @@ impl<'a> Overlay<'a> {
     }
 
     fn take_back(&mut self) {
-        let Running { undo, .. } = std::mem::take(&mut self.running);
+        let Running { undo, is_first, .. } = std::mem::take(&mut self.running);
+        if is_first {
+            self.records.clear();
+        }
         for (key, before) in undo.into_iter().rev() {
             match before {
                 Some(entry) => self.records.insert(key, entry),
@@ -192,7 +207,6 @@ impl<'a> Overlay<'a> {
         let first = self.running.changes.len();
         self.records.reserve(drafts.len());
         self.running.changes.reserve(drafts.len());
-        self.running.undo.reserve(drafts.len());
         self.hints.reserve(&drafts);
         for draft in drafts {
             let current = self.current(&draft.key).cloned();
@@ -263,8 +277,12 @@ impl<'a> Overlay<'a> {
     }
 
     fn set(&mut self, key: Key, record: Option<Arc<Record>>) {
-        let before = self.records.insert(key.clone(), record);
-        self.running.undo.push((key, before));
+        if self.running.is_first {
+            self.records.insert(key, record);
+        } else {
+            let before = self.records.insert(key.clone(), record);
+            self.running.undo.push((key, before));
+        }
     }
 
     /// Those of the records that exist, and all below them; the deepest first.
@@ -303,7 +321,7 @@ impl<'a> Overlay<'a> {
     /// Who else of the collection has that secondary key: one at most, but while content is being replaced.
     fn other_owner(&self, key: &Key, field: &str, value: &str) -> Option<&Key> {
         let hash = self.base.index.hash(&key.collection, field, value);
-        let mut others = self.base.index.owners(hash).chain(self.hints.owners(hash)).filter(|owner| *owner != key);
+        let mut others = self.base.index.owners(hash).chain(self.hints.owners.of(hash)).filter(|owner| *owner != key);
         others.find(|owner| {
             self.current(owner).is_some_and(|record| record.draft.has_unique(&key.collection, field, value))
         })

@@ -54,8 +54,7 @@ impl Replica {
                 Change::Delete(key) => records.insert(key.clone(), None),
             };
         }
-        let outcome = Outcome { revision: revision.cast_unsigned(), records };
-        self.shared.publish(outcome, commits.into_iter().map(Arc::new));
+        self.shared.publish(Outcome::elsewhere(revision.cast_unsigned(), records), commits.into_iter().map(Arc::new));
         self.position.revision = revision;
     }
 }
