@@ -1,7 +1,9 @@
 //! From documents to what requests are served with: incrementally, once per change, away from the workers.
 
+mod chains;
 mod documents;
 mod plugins;
+mod routes;
 mod transport;
 
 use std::collections::HashMap;
@@ -12,19 +14,20 @@ use engine::dns::Names;
 use engine::health::probe::ProbeTls;
 use engine::tls::client::Configurations;
 use engine::tls::{Certificates, ServerIdentity};
-use gateway_model::typed::Route;
 use gateway_router::Router;
 
 use crate::config::{Config, RouteRuntime, ServiceRuntime};
 use crate::directory::Directory;
 use crate::pdk::{Credential, Definition, Node, Table};
-use crate::plan::{Chain, Plugins};
+use crate::plan::Plugins;
 use crate::references::References;
 use crate::settings::Settings;
 use crate::slots::Slots;
 use crate::upstreams::{TargetMark, UpstreamRuntime, Upstreams};
+use chains::Chains;
 use documents::{Dirty, Documents, Map};
 use plugins::Compiled;
+use routes::{RouteChange, Routes};
 
 type Id = Arc<str>;
 
@@ -51,16 +54,23 @@ pub enum Change<'a> {
     },
 }
 
-impl Change<'_> {
-    fn collection(&self) -> &str {
+impl<'a> Change<'a> {
+    fn collection(&self) -> &'a str {
         match self {
             Self::Put { collection, .. } | Self::Delete { collection, .. } => collection,
         }
     }
 
-    fn id(&self) -> &str {
+    fn id(&self) -> &'a str {
         match self {
             Self::Put { id, .. } | Self::Delete { id, .. } => id,
+        }
+    }
+
+    fn document(&self) -> Option<&'a str> {
+        match self {
+            Self::Put { document, .. } => Some(document),
+            Self::Delete { .. } => None,
         }
     }
 
@@ -102,9 +112,6 @@ pub struct Surroundings {
     pub references: References,
 }
 
-/// What routes with the same plugins share: the route if plugins are put on it, and the service.
-type ChainKey = (Option<Id>, Option<Id>);
-
 /// Keeps the documents and what was made of them.
 pub struct Compiler {
     settings: Arc<Settings>,
@@ -125,11 +132,9 @@ pub struct Compiler {
     certificates: Arc<Certificates>,
     default_identity: ServerIdentity,
     references: References,
-    chains: Slots<ChainKey, Chain>,
-    /// How many routes use a chain, and which one each uses.
-    chain_users: Map<ChainKey, usize>,
-    chain_of_route: Map<Id, ChainKey>,
-    router: Router<Arc<RouteRuntime>>,
+    chains: Chains,
+    routes: Routes,
+    router: Router<RouteRuntime>,
 }
 
 impl Compiler {
@@ -163,17 +168,33 @@ impl Compiler {
             plugins: Plugins::default(),
             compiled: Map::default(),
             services: Slots::default(),
-            chains: Slots::default(),
-            chain_users: Map::default(),
-            chain_of_route: Map::default(),
+            chains: Chains::default(),
+            routes: Routes::default(),
         }
     }
 
     /// Takes changes over, in any order, and tells what of them cannot be in force.
     pub fn apply<'a>(&mut self, changes: impl IntoIterator<Item = Change<'a>>) -> Vec<Problem> {
+        self.apply_in_steps(changes, || {})
+    }
+
+    /// Like [`apply`](Self::apply), and calls `step` for every change when it is worked on.
+    pub fn apply_in_steps<'a>(
+        &mut self,
+        changes: impl IntoIterator<Item = Change<'a>>,
+        mut step: impl FnMut(),
+    ) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut dirty = Dirty::default();
+        let changes = changes.into_iter();
+        let mut routes = Vec::with_capacity(changes.size_hint().0);
         for change in changes {
+            if change.collection() == "routes" {
+                // What they are compiled with comes first, so that each is read and compiled at once.
+                routes.push(RouteChange { id: change.id(), document: change.document() });
+                continue;
+            }
+            step();
             let applied = match self.documents.apply(&change, &mut dirty) {
                 Ok(false) if change.collection() == TargetMark::COLLECTION => self.apply_mark(&change),
                 Ok(true) => Ok(()),
@@ -192,7 +213,7 @@ impl Compiler {
         if dirty.names {
             self.compile_certificates(&mut problems);
         }
-        self.compile_routes(&dirty, &mut problems);
+        self.compile_routes(&routes, dirty.routes, &mut problems, step);
         problems
     }
 
@@ -272,83 +293,12 @@ impl Compiler {
                 .number(&id)
                 .and_then(|number| self.services.places()[number].as_ref().map(|runtime| runtime.document.enabled));
             // Routes of a service that is switched off are not in the router.
-            if was_enabled.is_some_and(|was| was != service.enabled)
-                && let Some(routes) = self.documents.routes_of_service.get(&id)
-            {
-                dirty.routes.extend(routes.iter().cloned());
+            if was_enabled.is_some_and(|was| was != service.enabled) {
+                dirty.routes.extend(self.routes.of_service(&id));
             }
             let tls = self.service_tls(service, problems);
             let runtime = ServiceRuntime::new(service, &self.settings, tls, &self.tls);
             self.services.put(id, Arc::new(runtime));
-        }
-    }
-
-    fn compile_routes(&mut self, dirty: &Dirty, problems: &mut Vec<Problem>) {
-        let mut changes = Vec::with_capacity(dirty.routes.len());
-        for id in &dirty.routes {
-            let route = self.documents.routes.get(id).cloned();
-            let key = route.as_ref().map(|route| self.chain_key(route));
-            self.use_chain(id, key.clone());
-            let service = route.as_ref().and_then(|route| route.service.as_ref()).map(|service| Id::clone(&service.id));
-            let enabled = service
-                .as_ref()
-                .and_then(|service| self.documents.services.get(service))
-                .is_none_or(|service| service.enabled);
-            match (route, key) {
-                (Some(route), Some(key)) if enabled => {
-                    let service = service.and_then(|service| self.services.number(&service));
-                    let chain = self.chains.number(&key).expect("a chain in use has its place");
-                    let runtime = Arc::new(RouteRuntime::new(route, service, chain, self.settings.router_flavor));
-                    if runtime.is_http {
-                        changes.push(gateway_router::Change::Put(runtime.spec(), runtime));
-                    } else {
-                        changes.push(gateway_router::Change::Remove(Arc::clone(id)));
-                    }
-                }
-                _ => changes.push(gateway_router::Change::Remove(Arc::clone(id))),
-            }
-        }
-        if changes.is_empty() {
-            return;
-        }
-        let (router, refused) = self.router.apply(changes);
-        self.router = router;
-        problems.extend(refused.into_iter().map(|(id, error)| Problem {
-            collection: "routes".to_owned(),
-            id: id.to_string(),
-            reason: error.to_string(),
-        }));
-    }
-
-    fn chain_key(&self, route: &Route) -> ChainKey {
-        let own = self.documents.plugins_of_route.contains_key(&route.id).then(|| Arc::clone(&route.id));
-        (own, route.service.as_ref().map(|service| Arc::clone(&service.id)))
-    }
-
-    /// Makes the route a user of this chain and no other.
-    fn use_chain(&mut self, route: &Id, key: Option<ChainKey>) {
-        if self.chain_of_route.get(route) == key.as_ref() {
-            return;
-        }
-        if let Some(key) = key.clone() {
-            *self.chain_users.entry(key.clone()).or_default() += 1;
-            if self.chains.number(&key).is_none() {
-                let chain = self.plugins.chain(key.0.as_ref(), key.1.as_ref());
-                self.chains.put(key, Arc::new(chain));
-            }
-        }
-        let before = match key {
-            Some(key) => self.chain_of_route.insert(Arc::clone(route), key),
-            None => self.chain_of_route.remove(route),
-        };
-        if let Some(before) = before
-            && let Some(users) = self.chain_users.get_mut(&before)
-        {
-            *users -= 1;
-            if *users == 0 {
-                self.chain_users.remove(&before);
-                self.chains.remove(&before);
-            }
         }
     }
 }

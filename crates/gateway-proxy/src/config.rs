@@ -28,7 +28,7 @@ pub struct Config {
     pub revision: u64,
     pub(crate) settings: Arc<Settings>,
     pub(crate) node: Arc<Node>,
-    pub(crate) router: Router<Arc<RouteRuntime>>,
+    pub(crate) router: Router<RouteRuntime>,
     pub(crate) services: Places<ServiceRuntime>,
     pub(crate) chains: Places<Chain>,
     /// Plugins without scope: what requests meet that no route matches.

@@ -12,7 +12,7 @@ pub use eval::Captured;
 pub use field::Field;
 
 use crate::pattern::Pattern;
-use crate::place::{HostKey, Label, Place, both, either};
+use crate::place::{HostKey, Label, Place, Text, both, either};
 
 /// Longest expression, in bytes.
 pub const MAX_LENGTH: usize = 64 * 1024;
@@ -116,13 +116,13 @@ fn place(predicate: &Predicate) -> Place {
         }
         (Field::Path, Test::Equals(path) | Test::Prefix(path), false) => place.spot.prefix = prefix(path.as_bytes()),
         (Field::Path, Test::Regex(pattern), false) => place.spot.prefix = prefix(pattern.head()),
-        (Field::Header(name), Test::Equals(value), _) => place.spot.header = Some(Label::new(name, value)),
+        (Field::Header(name), Test::Equals(value), _) => place.spot.header = Some(Box::new(Label::new(name, value))),
         _ => {}
     }
     place
 }
 
-fn prefix(path: &[u8]) -> Option<Box<[u8]>> {
+fn prefix(path: &[u8]) -> Option<Text> {
     (!path.is_empty()).then(|| path.into())
 }
 

@@ -14,6 +14,6 @@ mod table;
 
 pub use pattern::check_pattern;
 pub use request::{Headers, Request, same_name};
-pub use router::{Matched, Router};
-pub use spec::{Change, Flavor, RouteError, RouteSpec};
+pub use router::{Edit, Entry, Matched, Router};
+pub use spec::{Flavor, RouteError, RouteSpec};
 pub use table::Table;

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::expression::{Captured, Expression, Ip};
 use crate::pattern::Pattern;
-use crate::place::{HostKey, Label, Place, Spot};
+use crate::place::{HostKey, Label, Place, Spot, Text};
 use crate::rank::{self, Paths, Rank};
 use crate::request::Request;
 use crate::spec::{Flavor, RouteError, RouteSpec};
@@ -12,11 +14,13 @@ use crate::spec::{Flavor, RouteError, RouteSpec};
 /// A route.
 #[derive(Debug)]
 pub(crate) struct Matcher<T> {
-    pub(crate) id: Arc<str>,
     pub(crate) payload: T,
-    pub(crate) placements: Vec<Placement>,
+    pub(crate) placements: Placements,
     criteria: Criteria,
 }
+
+/// Most routes have one.
+type Placements = SmallVec<[Placement; 1]>;
 
 /// Where in the index a route, or a part of it, is looked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,12 +30,14 @@ pub(crate) struct Placement {
     /// The port the request must have arrived at.
     pub(crate) port: Option<u16>,
     /// Which of the patterns must match as well.
-    pub(crate) regex: Option<usize>,
+    pub(crate) regex: Option<u32>,
 }
 
+/// What a request must have besides its place.
 #[derive(Debug)]
 enum Criteria {
-    Expression(Expression),
+    Nothing,
+    Expression(Box<Expression>),
     Fields(Box<Fields>),
 }
 
@@ -64,42 +70,39 @@ impl<T> Matcher<T> {
                 .into_iter()
                 .map(|place| Placement { rank, place, port: None, regex: None })
                 .collect();
-            return Ok(Self { id: spec.id, placements, criteria: Criteria::Expression(expression), payload });
+            return Ok(Self { placements, criteria: Criteria::Expression(Box::new(expression)), payload });
         }
         let mut regexes = Vec::new();
         let placements = placements(flavor, &spec, &mut regexes)?;
-        let fields = Fields {
-            methods: spec.methods,
-            headers: spec.headers.iter().map(header).collect::<Result<_, _>>()?,
-            snis: spec.snis.iter().map(|sni| host_key(&sni.trim_end_matches('.').to_ascii_lowercase()).0).collect(),
-            sources: spec.sources.iter().map(address).collect::<Result<_, _>>()?,
-            destinations: spec.destinations.iter().map(address).collect::<Result<_, _>>()?,
-            only_tls: spec.only_tls.filter(|_| flavor == Flavor::Expressions),
-            regexes,
-        };
-        Ok(Self { id: spec.id, placements, criteria: Criteria::Fields(Box::new(fields)), payload })
+        Ok(Self { placements, criteria: Criteria::new(flavor, spec, regexes)?, payload })
     }
 
     /// Whether the request matches; host and prefix have been looked at by the index.
     pub(crate) fn matches(&self, placement: &Placement, request: &Request<'_>, captured: &mut Captured) -> bool {
+        if placement.port.is_some_and(|port| port != request.destination.port()) {
+            return false;
+        }
         match &self.criteria {
+            Criteria::Nothing => {
+                captured.set_prefix(placement);
+                true
+            }
             Criteria::Expression(expression) => {
                 *captured = Captured::default();
                 expression.matches(request, captured)
             }
             Criteria::Fields(fields) => {
-                if placement.port.is_some_and(|port| port != request.destination.port()) || !fields.match_rest(request)
-                {
+                if !fields.match_rest(request) {
                     return false;
                 }
                 match placement.regex {
                     None => {
-                        captured.path = placement.place.spot.prefix.as_ref().map(|prefix| prefix.len());
-                        captured.groups.clear();
+                        captured.set_prefix(placement);
                         true
                     }
                     Some(at) => {
-                        let Some(length) = fields.regexes[at].find(request.path, &mut captured.groups) else {
+                        let pattern = &fields.regexes[at as usize];
+                        let Some(length) = pattern.find(request.path, &mut captured.groups) else {
                             return false;
                         };
                         captured.path = Some(length);
@@ -111,7 +114,42 @@ impl<T> Matcher<T> {
     }
 }
 
+impl Captured {
+    /// All that was matched of the path is what the index has looked at.
+    fn set_prefix(&mut self, placement: &Placement) {
+        self.path = placement.place.spot.prefix.as_ref().map(|prefix| prefix.len());
+        self.groups.clear();
+    }
+}
+
+impl Criteria {
+    fn new(flavor: Flavor, spec: RouteSpec, regexes: Vec<Pattern>) -> Result<Self, RouteError> {
+        let fields = Fields {
+            methods: spec.methods,
+            headers: spec.headers.iter().map(header).collect::<Result<_, _>>()?,
+            snis: spec.snis.iter().map(sni).collect(),
+            sources: spec.sources.iter().map(address).collect::<Result<_, _>>()?,
+            destinations: spec.destinations.iter().map(address).collect::<Result<_, _>>()?,
+            only_tls: spec.only_tls.filter(|_| flavor == Flavor::Expressions),
+            regexes,
+        };
+        Ok(if fields.are_empty() { Self::Nothing } else { Self::Fields(Box::new(fields)) })
+    }
+}
+
 impl Fields {
+    /// Whether every request has what they want.
+    fn are_empty(&self) -> bool {
+        let Self { methods, headers, snis, sources, destinations, regexes, only_tls } = self;
+        methods.is_empty()
+            && headers.is_empty()
+            && snis.is_empty()
+            && sources.is_empty()
+            && destinations.is_empty()
+            && regexes.is_empty()
+            && only_tls.is_none()
+    }
+
     fn match_rest(&self, request: &Request<'_>) -> bool {
         (self.methods.is_empty() || self.methods.iter().any(|method| **method == *request.method))
             && self.only_tls.is_none_or(|tls| tls == request.tls)
@@ -154,14 +192,17 @@ fn match_address(wanted: &[(Option<Ip>, Option<u16>)], address: std::net::Socket
         })
 }
 
+/// A path of a route: how it ranks, how it begins, and which pattern it is.
+type Beginning = (Paths, Option<Text>, Option<u32>);
+
 /// A route is looked for under each of its hosts and each of its paths. Paths that rank differently get ranks of their
 /// own.
-fn placements(flavor: Flavor, spec: &RouteSpec, regexes: &mut Vec<Pattern>) -> Result<Vec<Placement>, RouteError> {
-    let mut groups: Vec<Paths> = Vec::new();
-    let mut paths = Vec::new();
+fn placements(flavor: Flavor, spec: &RouteSpec, regexes: &mut Vec<Pattern>) -> Result<Placements, RouteError> {
+    let mut groups: SmallVec<[Paths; 2]> = SmallVec::new();
+    let mut paths: SmallVec<[Beginning; 2]> = SmallVec::new();
     for path in &spec.paths {
-        let (group, prefix, pattern) = match path.strip_prefix('~') {
-            None => (Paths::Prefix(path.len()), path.as_bytes().into(), None),
+        let (group, prefix, pattern): (_, Text, _) = match path.strip_prefix('~') {
+            None => (Paths::Prefix(path.len()), Arc::clone(path).into(), None),
             Some(text) => {
                 // The reference of today anchors the text and not the whole: of `/a|/b` the second may match anywhere.
                 let anchored = if flavor == Flavor::Traditional { format!("^(?:{text})") } else { format!("^{text}") };
@@ -169,34 +210,32 @@ fn placements(flavor: Flavor, spec: &RouteSpec, regexes: &mut Vec<Pattern>) -> R
                     Pattern::new(&anchored).map_err(|reason| RouteError::Path { path: path.to_string(), reason })?;
                 let head = pattern.head().into();
                 regexes.push(pattern);
-                (Paths::Regex, head, Some(regexes.len() - 1))
+                (Paths::Regex, head, Some(regexes.len() as u32 - 1))
             }
         };
         if !groups.contains(&group) {
             groups.push(group);
         }
-        paths.push((group, Some(prefix), pattern));
+        paths.push((group, Some(prefix).filter(|prefix| !prefix.is_empty()), pattern));
     }
     if paths.is_empty() {
         groups.push(Paths::None);
         paths.push((Paths::None, None, None));
     }
     let split = groups.len() > 1 && flavor != Flavor::Traditional;
-    let hosts: Vec<(HostKey, Option<u16>)> = match spec.hosts.as_slice() {
-        [] => vec![(HostKey::Any, None)],
-        hosts => hosts.iter().map(|host| host_key(host)).collect(),
+    let hosts: SmallVec<[(HostKey, Option<u16>); 1]> = match spec.hosts.as_slice() {
+        [] => smallvec![(HostKey::Any, None)],
+        hosts => hosts.iter().map(host_key).collect(),
     };
     let labels = labels(&spec.headers);
-    let mut placements = Vec::with_capacity(hosts.len() * paths.len() * labels.len());
+    let mut placements = Placements::with_capacity(hosts.len() * paths.len() * labels.len());
     for (group, prefix, pattern) in paths {
-        let prefix: Option<Box<[u8]>> = prefix;
         let part = groups.iter().position(|of| *of == group).map(|at| at + 1).filter(|_| split);
         for (host, port) in &hosts {
             let wildcard = matches!(host, HostKey::Suffix(_) | HostKey::Prefix(_));
             let rank = rank::of_fields(flavor, spec, group, part, wildcard);
             for label in &labels {
-                let prefix = prefix.clone().filter(|prefix| !prefix.is_empty());
-                let place = Place { host: host.clone(), spot: Spot { prefix, header: label.clone() } };
+                let place = Place { host: host.clone(), spot: Spot { prefix: prefix.clone(), header: label.clone() } };
                 placements.push(Placement { rank, place, port: *port, regex: pattern });
             }
         }
@@ -205,33 +244,39 @@ fn placements(flavor: Flavor, spec: &RouteSpec, regexes: &mut Vec<Pattern>) -> R
 }
 
 /// The values of the first field that is wanted with exact ones only; more than a few are not worth their places.
-fn labels(headers: &[(Arc<str>, Vec<Arc<str>>)]) -> Vec<Option<Label>> {
+fn labels(headers: &[(Arc<str>, Vec<Arc<str>>)]) -> SmallVec<[Option<Box<Label>>; 1]> {
     let exact = |values: &Vec<Arc<str>>| {
         (1..=16).contains(&values.len()) && values.iter().all(|value| !value.starts_with("~*"))
     };
     match headers.iter().find(|(_, values)| exact(values)) {
-        Some((name, values)) => values.iter().map(|value| Some(Label::new(name, value))).collect(),
-        None => vec![None],
+        Some((name, values)) => values.iter().map(|value| Some(Box::new(Label::new(name, value)))).collect(),
+        None => smallvec![None],
     }
 }
 
 /// `example.com:80`, `*.example.com`, `example.*`. Case counts, as in the reference.
-fn host_key(host: &str) -> (HostKey, Option<u16>) {
+fn host_key(host: &Arc<str>) -> (HostKey, Option<u16>) {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => match port.parse() {
             Ok(port) => (name, Some(port)),
-            Err(_) => (host, None),
+            Err(_) => (&**host, None),
         },
-        _ => (host, None),
+        _ => (&**host, None),
     };
     let key = if let Some(end) = name.strip_prefix('*') {
         HostKey::Suffix(end.as_bytes().into())
     } else if let Some(start) = name.strip_suffix('*') {
         HostKey::Prefix(start.as_bytes().into())
+    } else if port.is_none() {
+        HostKey::Exact(Arc::clone(host).into())
     } else {
         HostKey::Exact(name.as_bytes().into())
     };
     (key, port)
+}
+
+fn sni(name: &Arc<str>) -> HostKey {
+    host_key(&name.trim_end_matches('.').to_ascii_lowercase().into()).0
 }
 
 fn header((name, values): &(Arc<str>, Vec<Arc<str>>)) -> Result<(Arc<str>, Vec<Value>), RouteError> {

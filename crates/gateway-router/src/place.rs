@@ -1,7 +1,12 @@
 //! Where in the index a route is looked for: what a request must have for the route to be asked at all.
 
+use std::sync::Arc;
+
+/// A key of the index: the very text of the route's document, where it can be.
+pub(crate) type Text = Arc<[u8]>;
+
 /// What a request must have; everything that is told must be so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     pub(crate) host: HostKey,
     pub(crate) spot: Spot,
@@ -12,20 +17,20 @@ pub(crate) struct Place {
 pub(crate) enum HostKey {
     #[default]
     Any,
-    Exact(Box<[u8]>),
+    Exact(Text),
     /// How it ends, with the dot.
-    Suffix(Box<[u8]>),
+    Suffix(Text),
     /// How it begins, with the dot.
-    Prefix(Box<[u8]>),
+    Prefix(Text),
 }
 
 /// What a request must have besides the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Spot {
     /// How the path begins.
-    pub(crate) prefix: Option<Box<[u8]>>,
+    pub(crate) prefix: Option<Text>,
     /// A field with a value.
-    pub(crate) header: Option<Label>,
+    pub(crate) header: Option<Box<Label>>,
 }
 
 /// A header field by its name, in lower case with `-`, and one of its values, in lower case.

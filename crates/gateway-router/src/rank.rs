@@ -6,7 +6,18 @@ use crate::spec::{Flavor, RouteSpec};
 
 /// The larger is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Rank(u64, u64, u128, usize);
+pub(crate) struct Rank(u64, u64, Wide, usize);
+
+/// A number of 128 bits, its upper half first. A rank is kept for every path of every route, and the usual type would
+/// have it aligned to more than it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Wide(u64, u64);
+
+impl From<u128> for Wide {
+    fn from(number: u128) -> Self {
+        Self((number >> 64) as u64, number as u64)
+    }
+}
 
 /// The names of routes that were split are made of this.
 const SPLIT: Uuid = Uuid::from_u128(0x7f145bf9_0dce_4f91_98eb_debbce4b9f6b);
@@ -24,7 +35,7 @@ pub(crate) enum Paths {
 
 /// The rank of a route's expression: above all routes without.
 pub(crate) fn of_expression(spec: &RouteSpec) -> Rank {
-    Rank(0xff << 56 | spec.priority & ((1 << 56) - 1), 0, number(&spec.id), 0)
+    Rank(0xff << 56 | spec.priority & ((1 << 56) - 1), 0, number(&spec.id).into(), 0)
 }
 
 /// The rank of one group of a route's paths; `part` is its number, from 1, if there are several. `wildcard`: under a
@@ -58,7 +69,7 @@ fn compatible(spec: &RouteSpec, paths: Paths, part: Option<usize>) -> Rank {
         Some(part) => Uuid::new_v5(&SPLIT, format!("{}#{part}", spec.id).as_bytes()).as_u128(),
         None => number(&spec.id),
     };
-    Rank(low.cast_signed() as i64 as u64 | high, 0, id, 0)
+    Rank(low.cast_signed() as i64 as u64 | high, 0, id.into(), 0)
 }
 
 /// What counts first is how the request matched: a host to the letter, a pattern.
@@ -90,7 +101,7 @@ fn traditional(spec: &RouteSpec, paths: Paths, wildcard: bool) -> Rank {
         Paths::Prefix(length) => length,
         Paths::Regex => usize::MAX,
     };
-    Rank(first, second, u128::from(older) << 64 | number(&spec.id) >> 64, within)
+    Rank(first, second, Wide(older, (number(&spec.id) >> 64) as u64), within)
 }
 
 fn criteria(spec: &RouteSpec) -> usize {

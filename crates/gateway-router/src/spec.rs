@@ -45,16 +45,6 @@ pub struct RouteSpec {
     pub only_tls: Option<bool>,
 }
 
-/// A change of one route.
-#[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all changes put, and each is moved once")]
-pub enum Change<T> {
-    /// New or changed, with what a match gives.
-    Put(RouteSpec, T),
-    /// Gone.
-    Remove(Arc<str>),
-}
-
 /// Why a route cannot be matched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {

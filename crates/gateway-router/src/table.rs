@@ -37,11 +37,24 @@ impl<K: Eq + Hash + Clone, V: Clone> Table<K, V> {
 
     /// Puts a value in, and gives back the one that was there.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        if self.parts.len() == 1 && self.parts[0].len() >= LARGE {
-            self.split();
-        }
-        let part = self.part(&key);
-        Arc::make_mut(&mut self.parts[part]).insert(key, value)
+        self.part_for(&key).insert(key, value)
+    }
+
+    /// The value of `key`, a new one if there is none, to be changed.
+    pub fn get_or_default(&mut self, key: K) -> &mut V
+    where
+        V: Default,
+    {
+        self.part_for(&key).entry(key).or_default()
+    }
+
+    /// The value of `key`, to be changed. Copies the part it would be in.
+    pub fn get_mut<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        let part = self.part(key);
+        Arc::make_mut(&mut self.parts[part]).get_mut(key)
     }
 
     /// Takes a value out.
@@ -67,6 +80,15 @@ impl<K: Eq + Hash + Clone, V: Clone> Table<K, V> {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.parts.iter().all(|part| part.is_empty())
+    }
+
+    /// The part that a new key is put into.
+    fn part_for(&mut self, key: &K) -> &mut HashMap<K, V, FixedState> {
+        if self.parts.len() == 1 && self.parts[0].len() >= LARGE {
+            self.split();
+        }
+        let part = self.part(key);
+        Arc::make_mut(&mut self.parts[part])
     }
 
     fn part<Q: Hash + ?Sized>(&self, key: &Q) -> usize {
@@ -104,5 +126,19 @@ mod tests {
         assert_eq!(table.remove(&0), Some("zero"));
         assert_eq!((before.get(&0), table.get(&0)), (Some(&"zero"), None));
         assert_eq!(table.iter().count(), 1999);
+    }
+
+    #[test]
+    fn what_is_changed_in_place_is_changed_in_one_clone_only() {
+        for count in [10, 1000] {
+            let mut table = Table::default();
+            for number in 0..count {
+                *table.get_or_default(number) += number;
+            }
+            let before = table.clone();
+            *table.get_mut(&7).unwrap() = 0;
+            assert_eq!((before.get(&7), table.get(&7), table.len()), (Some(&7), Some(&0), count));
+            assert_eq!(table.get_mut(&count), None);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
-use gateway_model::typed::{CaCertificate, Certificate, Plugin, Route, Service, Sni, Target, Upstream};
+use gateway_model::typed::{CaCertificate, Certificate, Plugin, Service, Sni, Target, Upstream};
 use serde::de::DeserializeOwned;
 
 use super::{Change, Problem};
@@ -16,11 +16,10 @@ type Id = Arc<str>;
 pub(super) type Map<K, V> = HashMap<K, V, RandomState>;
 pub(super) type Set<K> = HashSet<K, RandomState>;
 
-/// Documents by id.
+/// Documents by id, but for routes.
 #[derive(Debug, Default)]
 pub(super) struct Documents {
     pub(super) services: Map<Id, Arc<Service>>,
-    pub(super) routes: Map<Id, Arc<Route>>,
     pub(super) plugins: Map<Id, Arc<Plugin>>,
     pub(super) upstreams: Map<Id, Arc<Upstream>>,
     pub(super) targets: Map<Id, Arc<Target>>,
@@ -28,7 +27,6 @@ pub(super) struct Documents {
     pub(super) ca_certificates: Map<Id, Arc<CaCertificate>>,
     pub(super) snis: Map<Id, Arc<Sni>>,
     pub(super) vaults: Map<Id, Arc<Vault>>,
-    pub(super) routes_of_service: Map<Id, Set<Id>>,
     pub(super) targets_of_upstream: Map<Id, Set<Id>>,
     pub(super) plugins_of_route: Map<Id, Set<Id>>,
 }
@@ -37,7 +35,8 @@ pub(super) struct Documents {
 #[derive(Debug, Default)]
 pub(super) struct Dirty {
     pub(super) services: Set<Id>,
-    pub(super) routes: Set<Id>,
+    /// Routes by number.
+    pub(super) routes: Set<u32>,
     /// With the document that was in force.
     pub(super) plugins: Map<Id, Option<Arc<Plugin>>>,
     /// With the name that was in force.
@@ -56,18 +55,8 @@ impl Documents {
         let id: Id = change.id().into();
         match change.collection() {
             "services" => {
-                let (_, new) = replace(&mut self.services, change, &id)?;
+                replace(&mut self.services, change, &id)?;
                 dirty.services.insert(id);
-                if new.is_none() {
-                    // Its routes are gone or go with it.
-                    self.routes_of_service.remove(change.id());
-                }
-            }
-            "routes" => {
-                let (old, new) = replace(&mut self.routes, change, &id)?;
-                let service = |route: Option<Arc<Route>>| route.and_then(|route| route.service.clone());
-                relink(&mut self.routes_of_service, &id, service(old).map(|of| of.id), service(new).map(|of| of.id));
-                dirty.routes.insert(id);
             }
             "plugins" => {
                 let (old, new) = replace(&mut self.plugins, change, &id)?;

@@ -50,20 +50,10 @@ impl Compiler {
             self.compiled.insert(Arc::clone(id), Compiled { order, scope: scope.clone() });
             scopes.push(scope);
         }
-        for old in dirty.plugins.values().flatten() {
-            dirty.routes.extend(old.route.as_ref().map(|route| Arc::clone(&route.id)));
-        }
-        let touched: Vec<_> =
-            self.chains.keys().filter(|key| scopes.iter().any(|scope| concerns(scope, key))).cloned().collect();
-        for key in touched {
-            let chain = self.plugins.chain(key.0.as_ref(), key.1.as_ref());
-            self.chains.put(key, Arc::new(chain));
-        }
-        dirty.routes.extend(scopes.into_iter().filter_map(|scope| scope.route));
-        // A route that was named by a plugin may have gone with it.
-        dirty
-            .routes
-            .retain(|route| self.documents.routes.contains_key(route) || self.chain_of_route.contains_key(route));
+        self.chains.renew(&self.plugins, |key| scopes.iter().any(|scope| concerns(scope, key)));
+        let before = dirty.plugins.values().flatten().filter_map(|old| old.route.as_ref()).map(|route| &route.id);
+        let touched = before.chain(scopes.iter().filter_map(|scope| scope.route.as_ref()));
+        dirty.routes.extend(touched.filter_map(|route| self.routes.number(route)));
     }
 
     fn instance(&self, document: &Document, definition: &dyn Definition) -> Instance {

@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use base::{Clock as _, SystemClock};
@@ -212,13 +213,24 @@ proptest! {
 
     /// Whatever happened before, requests meet what a compiler that was only ever told the present would make of it.
     #[test]
-    fn changes_come_to_the_same_as_the_present(steps in proptest::collection::vec(step(), 1..40)) {
+    fn changes_come_to_the_same_as_the_present(
+        batches in proptest::collection::vec(
+            (proptest::collection::vec(step(), 1..5), prop::option::of(any::<bool>())),
+            1..20,
+        )
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let _entered = runtime.enter();
         let mut compiler = compiler();
         let mut stored = Stored::new();
-        for step in steps {
-            let changes = perform(&step, &mut stored);
+        for (steps, order) in batches {
+            let mut changes: Vec<_> = steps.iter().flat_map(|step| perform(step, &mut stored)).collect();
+            // Changes may come in any order, but for those of the same document.
+            match order {
+                Some(true) => changes.sort_by_key(|(collection, _, _)| *collection),
+                Some(false) => changes.sort_by_key(|(collection, _, _)| Reverse(*collection)),
+                None => {}
+            }
             let texts: Vec<_> = changes.into_iter().map(|(of, id, document)| (of, id, document.map(|document| document.to_string()))).collect();
             let problems = compiler.apply(texts.iter().map(|(collection, id, document)| match document {
                 Some(document) => Change::Put { collection, id, document, expires_ms: None },
@@ -230,6 +242,10 @@ proptest! {
             for path in ["/r0", "/r1", "/r2"] {
                 prop_assert_eq!(met(&compiler, path), met(&fresh, path), "{}", path);
             }
+            let (config, anew) = (compiler.config(1), fresh.config(1));
+            prop_assert_eq!(config.router.len(), anew.router.len());
+            let routes = stored.keys().filter(|(collection, _)| *collection == "routes").count();
+            prop_assert!(config.chains.iter().flatten().count() <= routes);
         }
     }
 }
@@ -264,5 +280,56 @@ async fn what_cannot_be_read_is_told_and_the_rest_is_in_force() {
     );
     let ids: Vec<_> = problems.iter().map(|problem| &*problem.id).collect();
     assert_eq!(ids, ["s", "bad"]);
+    assert!(met(&compiler, "/good").is_some());
+}
+
+fn put<'a>((collection, id): (&'a str, &'a str), document: &'a str) -> Change<'a> {
+    Change::Put { collection, id, document, expires_ms: None }
+}
+
+#[tokio::test]
+async fn a_service_that_is_switched_off_takes_its_routes_along_and_brings_them_back() {
+    let service = |enabled: bool| {
+        json!({"id": "s", "protocol": "http", "host": "127.0.0.1", "port": 1, "enabled": enabled}).to_string()
+    };
+    let route = |id: usize, service: Option<&str>| {
+        let service = service.map(|id| json!({ "id": id }));
+        json!({"id": format!("r{id}"), "paths": [format!("/r{id}")], "protocols": ["http"], "service": service})
+            .to_string()
+    };
+    let (on, off) = (service(true), service(false));
+    let routes: Vec<_> = (0..5).map(|id| (format!("r{id}"), route(id, Some("s")))).collect();
+    let mut compiler = compiler();
+    // A route may come before its service.
+    let changes = routes.iter().map(|(id, document)| put(("routes", id), document));
+    compiler.apply(changes.chain([put(("services", "s"), &on)]));
+    let there = |compiler: &Compiler| -> Vec<bool> {
+        ["/r0", "/r1", "/r2", "/r3", "/r4"].iter().map(|path| met(compiler, path).is_some()).collect()
+    };
+    assert_eq!(there(&compiler), [true; 5]);
+    // One goes, one comes to stand alone: what is left of the service's routes is known all the same.
+    let alone = route(3, None);
+    compiler.apply([Change::Delete { collection: "routes", id: "r1" }, put(("routes", "r3"), &alone)]);
+    compiler.apply([put(("services", "s"), &off)]);
+    assert_eq!(there(&compiler), [false, false, false, true, false]);
+    // Off and on again in one go is nothing, and so is what is put and deleted at once.
+    let again = route(1, Some("s"));
+    compiler.apply([
+        put(("services", "s"), &on),
+        put(("services", "s"), &off),
+        put(("routes", "r1"), &again),
+        put(("services", "s"), &on),
+        Change::Delete { collection: "routes", id: "r1" },
+    ]);
+    assert_eq!(there(&compiler), [true, false, true, true, true]);
+}
+
+#[tokio::test]
+async fn a_document_that_cannot_be_read_leaves_the_one_before_in_force() {
+    let mut compiler = compiler();
+    let good = json!({"id": "r", "paths": ["/good"], "protocols": ["http"]}).to_string();
+    compiler.apply([put(("routes", "r"), &good)]);
+    let problems = compiler.apply([put(("routes", "r"), "{}")]);
+    assert_eq!((problems.len(), &*problems[0].collection, &*problems[0].id), (1, "routes", "r"));
     assert!(met(&compiler, "/good").is_some());
 }

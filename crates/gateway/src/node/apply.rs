@@ -93,8 +93,8 @@ impl Applier {
                 let now: HashSet<Key> = records.iter().map(|record| record.draft.key.clone()).collect();
                 let gone = std::mem::replace(&mut self.known, now);
                 let gone: Vec<Key> = gone.into_iter().filter(|key| !self.known.contains(key)).collect();
-                let puts = records.iter().map(|record| put(record)).inspect(|_| pace.step());
-                self.compiler.apply(gone.iter().map(delete).chain(puts))
+                let puts = records.iter().map(|record| put(record));
+                self.compiler.apply_in_steps(gone.iter().map(delete).chain(puts), || pace.step())
             }
             Event::Changes(committed) => {
                 self.known.reserve(committed.changes.len());
@@ -108,7 +108,7 @@ impl Applier {
                     store::Change::Put(record) => put(record),
                     store::Change::Delete(key) => delete(key),
                 });
-                self.compiler.apply(changes.inspect(|_| pace.step()))
+                self.compiler.apply_in_steps(changes, || pace.step())
             }
         };
         for problem in &problems {
