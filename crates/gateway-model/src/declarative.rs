@@ -12,18 +12,21 @@ mod flatten;
 mod ids;
 mod kinds;
 mod known;
+mod marks;
 mod migrate;
 mod text;
+mod unique;
 
 use serde_json::{Map, Value};
 
 use crate::registry::Registry;
 use crate::schema::Source;
 
-pub use entity::{Entity, Standing};
+pub use entity::Entity;
 pub use error::ConfigError;
 pub use export::export;
 pub use known::Known;
+pub use marks::Fact;
 pub use text::{MAX_TEXT_BYTES, hash_of_text, read_text};
 
 /// The hash of a node that has not been configured.
@@ -102,7 +105,7 @@ impl Declared {
                 answer.push_str(":{");
                 last = Some(entity.kind);
             }
-            write_text(&entity.id(), &mut answer);
+            write_text(entity.id(), &mut answer);
             answer.push(':');
             entity.show(&mut answer);
         }

@@ -91,7 +91,7 @@ impl Loader {
             self.parse(config, Options::default(), [Arc::clone(&known), known], (text.len(), Pace::new())).await;
         let mut declared = parsed.map_err(told)?.0;
         let now = self.dao.clock().now();
-        let ttl = |entity: &Entity| entity.facts()?.ttl.as_ref()?.as_f64();
+        let ttl = |entity: &Entity| entity.ttl()?.as_f64();
         let ttls: Vec<Option<f64>> = declared.entities.iter().map(ttl).collect();
         let drafts = self.dao.drafts(&mut declared.entities).map_err(|error| error.to_string())?;
         let steps = ttls.into_iter().zip(drafts).map(|(ttl, draft)| {

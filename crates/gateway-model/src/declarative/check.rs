@@ -1,22 +1,22 @@
 //! Checks entities one by one, then against each other.
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::num::NonZeroU64;
 
 use serde_json::{Value, json};
 
+use super::entity::Scratch;
 use super::error::{Failure, Tree};
 use super::flatten::{Item, Items, LISTED, get};
 use super::kinds::{Kind, Kinds};
+use super::unique::{self, Claims};
 use super::{Entity, Head, Known, migrate};
 use crate::error::{DaoError, Fields};
+use crate::schema::Source;
 use crate::schema::filled::Filled;
-use crate::schema::{Document, Source};
 
 type Index<'a> = HashMap<&'a str, usize, foldhash::fast::RandomState>;
-
-type Seen<'a> = HashSet<&'a str, foldhash::fast::RandomState>;
 
 /// Stands for an entity that does not exist until all others are checked.
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
@@ -53,52 +53,64 @@ pub(super) fn check(
         references.resolve(kinds, &directory, index, given);
     }
     drop(directory);
+    let mut source = Noticing { source, now: None, random: false };
     let mut checked = Vec::with_capacity(items.all.len());
-    let mut text = Vec::new();
+    let mut claims = Claims::new(items.all.len());
+    let mut scratch = Scratch::default();
     // What children of the same parent refer to it by.
     let mut reference = (None, Value::Null);
     for (index, (item, given)) in items.all.iter().zip(given).enumerate() {
         source.pause();
         let kind = kinds.get(item.kind);
-        let around = item.parent.map(|(parent, field)| (field, items.all[parent].id.as_str()));
-        let origin = (kind.has_uuid && !kind.is_open(head)).then(|| known.origin(&head.format, &given, around));
+        let parent = item.parent.map(|(parent, field)| (field, items.all[parent].id.as_str()));
+        let origin = (kind.has_uuid && !kind.is_open(head)).then(|| known.origin(&head.format, &given, parent));
+        claims.id(item.kind, &item.id);
+        let values = claims.of(item.kind, kind, &given);
         if let Some(same) = origin.and_then(|origin| known.find(kind.name, &item.id, origin)) {
-            checked.push(Checked { name: item.name.clone(), unique: unique(kind, &given), form: Form::Final(same) });
+            claims.take(item.kind, item.name.as_deref(), &values);
+            checked.push(Form::Final(same));
             continue;
         }
-        let declared_unique = unique(kind, &given);
         if let Some((parent, _)) = item.parent.filter(|(parent, _)| reference.0 != Some(*parent)) {
             reference = (Some(parent), json!({ "id": items.all[parent].id }));
         }
-        let mut noticing = Noticing { source, random: false };
-        match kind.entity.fill(given, &mut noticing) {
-            Ok(mut document) => {
-                if let Some((field, _)) = around {
-                    document.set(field, &reference.1);
-                }
-                let origin = origin.filter(|_| !noticing.random);
-                let mut new = Checked::new(kind, head, document, &mut text);
-                new.remember(item, &declared_unique, origin);
-                checked.push(new);
-            }
+        source.random = false;
+        let mut document = match kind.entity.fill(given, &mut source) {
+            Ok(document) => document,
             Err(DaoError::SchemaViolation(fields)) => {
                 items.place(kinds, Some((index, "")), &mut tree).add(Value::Object(fields));
+                continue;
             }
-            Err(other) => items.place(kinds, Some((index, "")), &mut tree).set_text(&other.message()),
+            Err(other) => {
+                items.place(kinds, Some((index, "")), &mut tree).set_text(&other.message());
+                continue;
+            }
+        };
+        if let Some((field, _)) = parent {
+            document.set(field, &reference.1);
         }
+        let (name, made) = (unique::name(kind, &document), claims.of(item.kind, kind, &document));
+        claims.take(item.kind, name, &made);
+        // What was given says who it is in another load, before it is completed.
+        let as_given = name == item.name.as_deref() && made == values;
+        let form = Form::new(kind, head, document, &mut scratch);
+        checked.push(form.made_of(origin.filter(|_| as_given && !source.random)));
     }
     references.report_if_others_failed(kinds, &items, &mut tree);
     if !tree.is_empty() {
         return Err(Failure { tree, ids: Vec::new() });
     }
-    check_uniqueness(kinds, &items, &checked, &mut tree);
+    if claims.twice {
+        let documents: Vec<Fields> = checked.iter().map(Form::document).collect();
+        unique::report(kinds, &items, &documents, &mut tree);
+    }
     references.report(kinds, &items, &mut tree);
     if !tree.is_empty() {
         let derived = items.all.iter().enumerate().filter(|(_, item)| item.derived);
         let ids = derived.map(|(index, item)| (items.way(kinds, index), item.id.clone())).collect();
         return Err(Failure { tree, ids });
     }
-    finish(kinds, &items, checked, source)
+    finish(kinds, &items, checked, &mut source)
 }
 
 impl<'i> Directory<'i> {
@@ -121,15 +133,16 @@ impl<'i> Directory<'i> {
     }
 }
 
-/// A source that notices when something was made at random, which is another thing each time.
+/// A source with one time for all, that notices when something was made at random, which is another thing each time.
 struct Noticing<'s> {
     source: &'s mut dyn Source,
+    now: Option<u64>,
     random: bool,
 }
 
 impl Source for Noticing<'_> {
     fn now_ms(&mut self) -> u64 {
-        self.source.now_ms()
+        *self.now.get_or_insert_with(|| self.source.now_ms())
     }
 
     fn random(&mut self, buffer: &mut [u8]) {
@@ -142,31 +155,7 @@ impl Source for Noticing<'_> {
     }
 }
 
-/// The values of the unique fields besides the name.
-fn unique(kind: &Kind<'_>, document: &dyn Document) -> Vec<(&'static str, String)> {
-    let endpoint = kind.endpoint.map(|(field, _)| field);
-    let mut unique = Vec::new();
-    for field in kind.unique.iter().filter(|field| endpoint != Some(**field)) {
-        let value = match document.get(field) {
-            None | Some(Value::Null) => continue,
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Object(key)) => key.get("id").and_then(Value::as_str).unwrap_or_default().to_owned(),
-            Some(other) => other.to_string(),
-        };
-        unique.push((*field, value));
-    }
-    unique
-}
-
 /// An entity that is right by itself.
-struct Checked {
-    /// The value that names it among all of its kind.
-    name: Option<String>,
-    /// The values of its other unique fields.
-    unique: Vec<(&'static str, String)>,
-    form: Form,
-}
-
 enum Form {
     /// As it is stored.
     Final(Entity),
@@ -174,30 +163,31 @@ enum Form {
     Open(Fields),
 }
 
-impl Checked {
-    fn new(kind: &Kind<'_>, head: &Head, mut document: Filled<'_>, text: &mut Vec<u8>) -> Self {
-        let name = kind.endpoint.filter(|(_, unique)| *unique).and_then(|(field, _)| document.get(field)?.as_str());
-        let name = name.map(str::to_owned);
-        let unique = unique(kind, &document);
+impl Form {
+    fn new(kind: &Kind<'_>, head: &Head, mut document: Filled<'_>, scratch: &mut Scratch) -> Self {
         if kind.name == "routes" && head.format != "3.0" {
             migrate::route(&mut document);
         }
-        let form = if kind.is_open(head) {
-            Form::Open(document.into_map())
+        if kind.is_open(head) {
+            Self::Open(document.into_map())
         } else {
-            Form::Final(Entity::new(kind.entity, &document, text))
-        };
-        Self { name, unique, form }
+            Self::Final(Entity::new(kind, &document, scratch))
+        }
     }
 
-    /// Notes what the entity was made of, if it would be the same when it is made of that again. `unique` is what was
-    /// given for its unique fields.
-    fn remember(&mut self, item: &Item, unique: &[(&'static str, String)], origin: Option<NonZeroU64>) {
-        let as_given = self.name == item.name && self.unique == unique;
-        if let Form::Final(entity) = &mut self.form {
+    /// Notes what the entity was made of, if it would be the same when it is made of that again.
+    fn made_of(mut self, origin: Option<NonZeroU64>) -> Self {
+        if let Self::Final(entity) = &mut self {
             // What lives for some time lives anew each time.
-            let lasting = entity.facts().is_some_and(|facts| facts.ttl.is_none());
-            entity.origin = origin.filter(|_| as_given && lasting && entity.has_generated_times());
+            entity.origin = origin.filter(|_| entity.ttl().is_none() && entity.has_generated_times());
+        }
+        self
+    }
+
+    fn document(&self) -> Fields {
+        match self {
+            Self::Final(entity) => entity.document(),
+            Self::Open(document) => document.clone(),
         }
     }
 }
@@ -290,98 +280,76 @@ impl References {
     }
 }
 
-/// No two entities may have the same name, id, or value of a unique field.
-fn check_uniqueness(kinds: &Kinds<'_>, items: &Items, checked: &[Checked], tree: &mut Tree) {
-    let mut names: Vec<Seen<'_>> = vec![Seen::default(); kinds.len()];
-    let mut ids = names.clone();
-    for (item, Checked { name, .. }) in items.all.iter().zip(checked) {
-        let kind = kinds.get(item.kind);
-        if let Some((name, (field, _))) = name.as_ref().zip(kind.endpoint)
-            && !names[item.kind].insert(name)
-        {
-            tree.field(kind.name).item(item.at).set_text(&taken(kind.name, field, name));
-            continue;
-        }
-        if !ids[item.kind].insert(&item.id) {
-            let list = match item.parent {
-                Some((parent, _)) => {
-                    let parent = &items.all[parent];
-                    tree.field(kinds.get(parent.kind).name).item(parent.at).field(kind.name)
-                }
-                None => tree.field(kind.name),
-            };
-            list.item(item.at).set_text(&taken(kind.name, "primary key", &item.id));
-        }
-    }
-    if tree.is_empty() {
-        check_unique_fields(kinds, items, checked, tree);
-    }
-}
-
-fn check_unique_fields(kinds: &Kinds<'_>, items: &Items, checked: &[Checked], tree: &mut Tree) {
-    let mut values: HashMap<(usize, &'static str), Seen<'_>, foldhash::fast::RandomState> = HashMap::default();
-    for (item, Checked { name, unique, .. }) in items.all.iter().zip(checked) {
-        for (field, value) in unique {
-            if !values.entry((item.kind, *field)).or_default().insert(value) {
-                let kind = kinds.get(item.kind).name;
-                let place = name.as_deref().unwrap_or(&item.id);
-                tree.field(kind).field(place).set_text(&taken(kind, field, value));
-            }
-        }
-    }
-}
-
-fn taken(kind: &str, field: &str, value: &str) -> String {
-    format!("uniqueness violation: '{kind}' entity with {field} set to '{value}' already declared")
-}
-
-/// Shows in the answer about a certificate the server names that stood inside.
-fn show_listed(kinds: &Kinds<'_>, items: &Items, by_kind: &mut [Vec<Entity>]) {
-    let (Some(outer), Some(inner)) = (kinds.find(LISTED.0), kinds.find(LISTED.1)) else { return };
-    let of_kind = |kind| items.all.iter().enumerate().filter(move |(_, item)| item.kind == kind);
-    let places: HashMap<usize, usize> = of_kind(outer).enumerate().map(|(place, (index, _))| (index, place)).collect();
-    for (at, (_, item)) in of_kind(inner).enumerate() {
-        let Some(place) = item.parent.and_then(|(parent, _)| places.get(&parent)) else { continue };
-        let inner = Value::Object(by_kind[inner][at].document());
-        let entity = &mut by_kind[outer][*place];
-        let document = entity.shown.take().unwrap_or_else(|| Box::new(entity.document()));
-        match entity.shown.insert(document).entry(LISTED.1).or_insert_with(|| Value::Array(Vec::new())) {
-            Value::Array(list) => list.push(inner),
-            other => *other = Value::Array(vec![inner]),
-        }
-    }
-}
-
 /// Brings documents into their stored form, kind by kind.
 fn finish(
     kinds: &Kinds<'_>,
     items: &Items,
-    checked: Vec<Checked>,
+    checked: Vec<Form>,
     source: &mut dyn Source,
 ) -> Result<Vec<Entity>, Failure> {
-    let mut by_kind: Vec<Vec<Entity>> = (0..kinds.len()).map(|_| Vec::new()).collect();
-    for (index, (item, Checked { form, .. })) in items.all.iter().zip(checked).enumerate() {
+    let finished = items.all.iter().zip(checked).enumerate().map(|(index, (item, form))| {
         let kind = kinds.get(item.kind);
-        let entity = match form {
-            Form::Final(entity) => entity,
+        match form {
+            Form::Final(entity) => Ok(entity),
             Form::Open(document) => match kind.entity.insert(document.clone(), source) {
                 Ok(stored) => {
                     let shown = (stored != document).then_some(document);
-                    Entity::of_document(kind.entity, &stored, shown)
+                    Ok(Entity::of_document(kind.entity, &stored, shown))
                 }
                 Err(error) => {
                     let mut tree = Tree::default();
                     items
                         .place(kinds, Some((index, "")), &mut tree)
                         .add(Value::Object(error.fields().unwrap_or_default()));
-                    return Err(Failure { tree, ids: Vec::new() });
+                    Err(Failure { tree, ids: Vec::new() })
                 }
             },
-        };
-        by_kind[item.kind].push(entity);
-    }
-    show_listed(kinds, items, &mut by_kind);
-    let mut all = Vec::with_capacity(items.all.len());
-    by_kind.into_iter().for_each(|entities| all.extend(entities));
+        }
+    });
+    let mut all = finished.collect::<Result<Vec<Entity>, Failure>>()?;
+    let places = by_kind(kinds, items, &mut all);
+    show_listed(kinds, items, &places, &mut all);
     Ok(all)
+}
+
+/// Brings the entities of a kind together, in the order they have, and says where each kind begins.
+fn by_kind(kinds: &Kinds<'_>, items: &Items, entities: &mut [Entity]) -> Vec<usize> {
+    let mut places = vec![0; kinds.len() + 1];
+    items.all.iter().for_each(|item| places[item.kind + 1] += 1);
+    (1..places.len()).for_each(|kind| places[kind] += places[kind - 1]);
+    if items.all.is_sorted_by_key(|item| item.kind) {
+        return places;
+    }
+    let mut next = places.clone();
+    let target = |item: &Item| {
+        next[item.kind] += 1;
+        next[item.kind] - 1
+    };
+    let mut targets: Vec<usize> = items.all.iter().map(target).collect();
+    for at in 0..targets.len() {
+        while targets[at] != at {
+            let target = targets[at];
+            entities.swap(at, target);
+            targets.swap(at, target);
+        }
+    }
+    places
+}
+
+/// Shows in the answer about a certificate the server names that stood inside. The entities of a kind begin where
+/// `places` says.
+fn show_listed(kinds: &Kinds<'_>, items: &Items, places: &[usize], entities: &mut [Entity]) {
+    let (Some(outer), Some(inner)) = (kinds.find(LISTED.0), kinds.find(LISTED.1)) else { return };
+    let of_kind = |kind| items.all.iter().enumerate().filter(move |(_, item)| item.kind == kind).zip(places[kind]..);
+    let outer: HashMap<usize, usize> = of_kind(outer).map(|((index, _), place)| (index, place)).collect();
+    for ((_, item), at) in of_kind(inner) {
+        let Some(place) = item.parent.and_then(|(parent, _)| outer.get(&parent)) else { continue };
+        let inner = Value::Object(entities[at].document());
+        let entity = &mut entities[*place];
+        let document = entity.shown.take().unwrap_or_else(|| Box::new(entity.document()));
+        match entity.shown.insert(document).entry(LISTED.1).or_insert_with(|| Value::Array(Vec::new())) {
+            Value::Array(list) => list.push(inner),
+            other => *other = Value::Array(vec![inner]),
+        }
+    }
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::kinds::Kind;
+use super::marks::{Fact, Mark, Span};
 use crate::entity::{EntitySchema, Facts};
 use crate::error::Fields;
-use crate::schema::filled::{Filled, Times, write_object};
+use crate::schema::filled::{Filled, Times, Written, write_object};
 
 /// One entity of a configuration.
 #[derive(Clone, Debug)]
@@ -16,8 +18,8 @@ pub struct Entity {
     pub kind: &'static str,
     /// The complete document in its stored form, as JSON.
     pub body: Arc<str>,
-    /// Whether it has to be looked at.
-    pub standing: Standing,
+    pub(super) id: Id,
+    pub(super) standing: Standing,
     /// The document as it is shown to who brought it, where that is not the stored form.
     pub(super) shown: Option<Box<Fields>>,
     pub(super) times: Times,
@@ -25,69 +27,111 @@ pub struct Entity {
     pub(super) origin: Option<NonZeroU64>,
 }
 
+/// The id of an entity, or what takes its place.
+#[derive(Clone, Debug)]
+pub(super) enum Id {
+    /// It is in the body.
+    At(Span),
+    Own(Box<str>),
+}
+
 /// What is to be done with an entity.
 #[derive(Clone, Debug)]
-pub enum Standing {
+pub(super) enum Standing {
     /// It may be new or changed.
     Open {
-        /// What a store has to know of it.
-        facts: Box<Facts>,
+        noted: Noted,
         /// The place that one of its kind and id had among the entities that were loaded last.
         before: Option<usize>,
     },
-    /// It is as it was loaded last.
-    Same {
-        /// Its place among the entities that were loaded last.
-        place: usize,
-        /// Its id.
-        id: String,
-    },
+    /// It is as it was loaded last, at this place.
+    Same(usize),
+}
+
+/// What a store has to know of an entity.
+#[derive(Clone, Debug)]
+pub(super) enum Noted {
+    /// It is in the body.
+    Marked(Box<[Mark]>),
+    Own(Box<Facts>),
+}
+
+/// What is used again for each entity.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    text: Vec<u8>,
+    written: Vec<Written>,
+}
+
+impl Id {
+    pub(super) fn of<'e>(&'e self, body: &'e str) -> &'e str {
+        match self {
+            Self::At((start, end)) => &body[*start..*end],
+            Self::Own(id) => id,
+        }
+    }
 }
 
 impl Entity {
-    /// `text` is for the use of this function.
-    pub(super) fn new(kind: &EntitySchema, document: &Filled<'_>, text: &mut Vec<u8>) -> Self {
-        text.clear();
-        let times = document.write(text);
-        let standing = Standing::Open { facts: Box::new(kind.facts(document)), before: None };
-        Self { kind: kind.name(), body: body(text), standing, shown: None, times, origin: None }
+    pub(super) fn new(kind: &Kind<'_>, document: &Filled<'_>, scratch: &mut Scratch) -> Self {
+        scratch.text.clear();
+        scratch.written.clear();
+        let times = document.write(&mut scratch.text, &mut scratch.written);
+        let body = body(&scratch.text);
+        let marks = kind.roles.as_ref().and_then(|roles| roles.marks(document, &scratch.written));
+        let (id, noted) = match marks {
+            Some((id, marks)) => (Id::At(id), Noted::Marked(marks)),
+            None => own(kind.entity.facts(document), &body),
+        };
+        let standing = Standing::Open { noted, before: None };
+        Self { kind: kind.name, body, id, standing, shown: None, times, origin: None }
     }
 
     pub(super) fn of_document(kind: &EntitySchema, document: &Fields, shown: Option<Fields>) -> Self {
         let mut text = Vec::new();
         let times = write_object(document, &mut text);
-        let standing = Standing::Open { facts: Box::new(kind.facts(document)), before: None };
-        Self { kind: kind.name(), body: body(&text), standing, shown: shown.map(Box::new), times, origin: None }
+        let body = body(&text);
+        let (id, noted) = own(kind.facts(document), &body);
+        let standing = Standing::Open { noted, before: None };
+        Self { kind: kind.name(), body, id, standing, shown: shown.map(Box::new), times, origin: None }
     }
 
     /// Its id, or the field that takes its place.
-    pub fn id(&self) -> String {
-        match &self.standing {
-            Standing::Open { facts, .. } if !facts.id.is_empty() => return facts.id.clone(),
-            Standing::Same { id, .. } => return id.clone(),
-            Standing::Open { .. } => {}
-        }
-        let document = self.document();
-        let id = document.get("id").or_else(|| document.get("key"));
-        id.and_then(Value::as_str).unwrap_or_default().to_owned()
+    pub fn id(&self) -> &str {
+        self.id.of(&self.body)
     }
 
-    /// What a store has to know of it, unless it is as it was loaded last.
-    pub fn facts(&self) -> Option<&Facts> {
+    /// Whether it is as it was loaded last.
+    pub fn is_same(&self) -> bool {
+        matches!(self.standing, Standing::Same(_))
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_marked(&self) -> bool {
+        matches!(self.standing, Standing::Open { noted: Noted::Marked(_), .. })
+    }
+
+    /// For how many seconds it lives, as it was given.
+    pub fn ttl(&self) -> Option<&Value> {
         match &self.standing {
-            Standing::Open { facts, .. } => Some(facts),
-            Standing::Same { .. } => None,
+            Standing::Open { noted: Noted::Own(facts), .. } => facts.ttl.as_ref(),
+            // What has one is not marked.
+            Standing::Open { noted: Noted::Marked(_), .. } | Standing::Same(_) => None,
         }
     }
 
-    /// As [`Self::facts`], of which only the id stays.
-    pub fn take_facts(&mut self) -> Option<Facts> {
-        match &mut self.standing {
-            Standing::Open { facts, .. } => {
-                let id = facts.id.clone();
-                Some(std::mem::replace(facts, Facts { id, ..Facts::default() }))
+    /// Calls `visit` with what a store has to know of it, those of a sort in the order of the fields, and forgets that.
+    /// Nothing of what is as it was.
+    pub fn take_facts(&mut self, visit: &mut dyn FnMut(Fact<'_>)) {
+        let Standing::Open { noted, .. } = &mut self.standing else { return };
+        match std::mem::replace(noted, Noted::Marked(Box::default())) {
+            Noted::Marked(marks) => marks.iter().for_each(|mark| mark.visit(&self.body, visit)),
+            Noted::Own(facts) => {
+                facts.unique.iter().for_each(|(field, value)| visit(Fact::Unique(field, value)));
+                facts.parents.iter().for_each(|(kind, id)| visit(Fact::Parent(kind, id)));
+                facts.references.iter().for_each(|(kind, id)| visit(Fact::Reference(kind, id)));
+                facts.tags.into_iter().for_each(|tag| visit(Fact::Tag(tag)));
             }
-            Standing::Same { .. } => None,
         }
     }
 
@@ -95,7 +139,7 @@ impl Entity {
     pub fn place_before(&self) -> Option<usize> {
         match &self.standing {
             Standing::Open { before, .. } => *before,
-            Standing::Same { place, .. } => Some(*place),
+            Standing::Same(place) => Some(*place),
         }
     }
 
@@ -129,19 +173,35 @@ impl Entity {
         let parts = self.without_times();
         let [first, second] = places(&self.body, self.times).map(|(start, end)| if start < end { time } else { "" });
         let body = [parts[0], first, parts[1], second, parts[2]].concat();
-        let moved = |place: (usize, usize)| {
-            let behind = [self.times.created, self.times.updated].into_iter().flatten().filter(|other| *other < place);
-            let start = behind.fold(place.0, |start, (from, to)| start + time.len() - (to - from));
-            (start, start + time.len())
+        let before = [self.times.created, self.times.updated];
+        let moved = |at: usize| {
+            let earlier = before.into_iter().flatten().filter(|other| other.0 < at);
+            earlier.fold(at, |at, (from, to)| at + time.len() - (to - from))
         };
-        let times = Times { created: self.times.created.map(moved), updated: self.times.updated.map(moved) };
+        let moved_time = |(start, _)| (moved(start), moved(start) + time.len());
+        self.times = Times { created: before[0].map(moved_time), updated: before[1].map(moved_time) };
+        self.move_marks(moved);
         self.body = body.into();
-        self.times = times;
         let value: Value = serde_json::from_str(time).expect("times are JSON");
         for name in ["created_at", "updated_at"] {
             if let Some(time) = self.shown.as_mut().and_then(|shown| shown.get_mut(name)) {
                 time.clone_from(&value);
             }
+        }
+    }
+
+    /// Follows what is in the body to where it is now.
+    fn move_marks(&mut self, moved: impl Fn(usize) -> usize) {
+        let marks = match &mut self.standing {
+            Standing::Open { noted: Noted::Marked(marks), .. } => &mut **marks,
+            Standing::Open { noted: Noted::Own(_), .. } | Standing::Same(_) => &mut [],
+        };
+        let id = match &mut self.id {
+            Id::At(span) => Some(span),
+            Id::Own(_) => None,
+        };
+        for (start, end) in marks.iter_mut().map(|mark| &mut mark.span).chain(id) {
+            (*start, *end) = (moved(*start), moved(*end));
         }
     }
 
@@ -152,6 +212,18 @@ impl Entity {
             None => out.push_str(&self.body),
         }
     }
+}
+
+/// Facts of a document that are kept by themselves, and its id.
+fn own(facts: Facts, body: &str) -> (Id, Noted) {
+    let id = if facts.id.is_empty() {
+        let document: Fields = serde_json::from_str(body).expect("it was written as JSON");
+        let id = document.get("id").or_else(|| document.get("key"));
+        id.and_then(Value::as_str).unwrap_or_default().to_owned()
+    } else {
+        facts.id.clone()
+    };
+    (Id::Own(id.into()), Noted::Own(Box::new(facts)))
 }
 
 fn body(text: &[u8]) -> Arc<str> {

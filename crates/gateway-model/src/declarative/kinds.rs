@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::marks::Roles;
 use super::{Head, ids};
 use crate::entity::{EntitySchema, ForeignField};
 use crate::registry::Registry;
@@ -36,6 +37,8 @@ pub(super) struct Kind<'r> {
     pub(super) namespace: Uuid,
     /// Whether documents may change on their way to the store.
     pub(super) transformed: bool,
+    /// What a store has to know of documents, if it can be marked in them.
+    pub(super) roles: Option<Roles>,
 }
 
 impl Kind<'_> {
@@ -96,6 +99,7 @@ impl<'r> Kinds<'r> {
             has_uuid: entity.key_fields() == ["id"] && id.is_some_and(|id| id.flags.uuid),
             namespace: ids::namespace(entity.name()),
             transformed: !STORED_AS_CHECKED.contains(&entity.name()),
+            roles: Roles::new(entity),
             unique,
             foreign,
             entity,

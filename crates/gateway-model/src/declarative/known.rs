@@ -8,7 +8,7 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 use serde_json::Value;
 
-use super::entity::{Standing, without_times};
+use super::entity::{Id, Standing, without_times};
 use super::{Declared, Entity};
 use crate::error::Fields;
 use crate::schema::Source;
@@ -31,6 +31,7 @@ struct Was {
     /// A hash of all that it was made of.
     origin: Option<NonZeroU64>,
     body: Arc<str>,
+    id: Id,
     times: Times,
 }
 
@@ -38,11 +39,13 @@ impl Known {
     /// The entity of this kind and id, if it was made of the same.
     pub(super) fn find(&self, kind: &'static str, id: &str, origin: NonZeroU64) -> Option<Entity> {
         let place = *self.places.get(&self.key(kind, id))?;
-        let Was { body, times, .. } = self.entities.get(place).filter(|was| was.origin == Some(origin))?;
+        let was = self.entities.get(place).filter(|was| was.origin == Some(origin))?;
+        let Was { body, id, times, .. } = was;
         Some(Entity {
             kind,
             body: Arc::clone(body),
-            standing: Standing::Same { place, id: id.to_owned() },
+            id: id.clone(),
+            standing: Standing::Same(place),
             shown: None,
             times: *times,
             origin: Some(origin),
@@ -71,11 +74,7 @@ impl Known {
         let mut next = Self { places, entities: Vec::with_capacity(count) };
         for (place, entity) in declared.entities.iter_mut().enumerate() {
             source.pause();
-            let key = match &entity.standing {
-                Standing::Same { id, .. } => self.key(entity.kind, id),
-                Standing::Open { facts, .. } if !facts.id.is_empty() => self.key(entity.kind, &facts.id),
-                Standing::Open { .. } => self.key(entity.kind, &entity.id()),
-            };
+            let key = self.key(entity.kind, entity.id());
             if let Standing::Open { before, .. } = &mut entity.standing {
                 *before = self.places.get(&key).copied();
                 if let Some(was) = before.map(|place| &self.entities[place]) {
@@ -83,7 +82,12 @@ impl Known {
                 }
             }
             next.places.insert(key, place);
-            next.entities.push(Was { origin: entity.origin, body: Arc::clone(&entity.body), times: entity.times });
+            next.entities.push(Was {
+                origin: entity.origin,
+                body: Arc::clone(&entity.body),
+                id: entity.id.clone(),
+                times: entity.times,
+            });
         }
         next
     }

@@ -1,3 +1,4 @@
+mod facts;
 mod reuse;
 
 use proptest::prelude::*;

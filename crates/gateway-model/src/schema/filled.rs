@@ -34,6 +34,9 @@ pub(crate) struct Filled<'s> {
     others: Map<String, Value>,
 }
 
+/// The place of a field, and where its value is in a text.
+pub(crate) type Written = (usize, (usize, usize));
+
 /// What a field holds.
 #[derive(Debug)]
 pub(super) enum Held<'s> {
@@ -177,7 +180,7 @@ impl<'s> Filled<'s> {
     }
 
     /// The value of the field at this place.
-    pub(super) fn at(&self, at: usize) -> Option<&Value> {
+    pub(crate) fn at(&self, at: usize) -> Option<&Value> {
         let held = if self.places.may_have(at) { self.held(at) } else { None };
         held.or_else(|| self.completed.record().defaults().value(at))
     }
@@ -211,8 +214,9 @@ impl<'s> Filled<'s> {
         }
     }
 
-    /// Appends the document as JSON, and tells where in `out` its times are.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) -> Times {
+    /// Appends the document as JSON, and tells where in `out` its times are, and in `written` where the values are that
+    /// were given or made.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, written: &mut Vec<Written>) -> Times {
         let mut times = Times::default();
         let defaults = self.completed.record().defaults();
         out.push(b'{');
@@ -220,7 +224,9 @@ impl<'s> Filled<'s> {
         for (at, value) in self.given() {
             out.extend_from_slice(defaults.text(next, at).as_bytes());
             out.extend_from_slice(defaults.all[at].key.as_bytes());
+            let start = out.len();
             times.write(self.view.record().fields[at].name(), value, out);
+            written.push((at, (start, out.len())));
             out.push(b',');
             next = at + 1;
         }

@@ -1,32 +1,20 @@
 //! Documents as records, and records as documents.
 
-use std::sync::Arc;
-
-use gateway_model::entity::{EntitySchema, Facts};
+use gateway_model::entity::EntitySchema;
 use gateway_model::error::{DaoError, Fields};
 use jiff::Timestamp;
 use serde_json::Value;
-use store::{Draft, Key, Record};
+use store::{Draft, Record};
 
 use super::key;
 
 /// What goes into the store for a complete document.
 pub fn draft(entity: &EntitySchema, document: &Fields, expires: Option<Timestamp>) -> Draft {
     let body = serde_json::to_string(document).expect("documents are JSON");
-    draft_of(entity.name(), entity.facts(document), body, expires, &key)
-}
-
-/// What goes into the store for a document of which all is known; `key` makes keys of kinds and ids.
-pub(super) fn draft_of(
-    entity: &str,
-    facts: Facts,
-    body: impl Into<Arc<str>>,
-    expires: Option<Timestamp>,
-    key: &dyn Fn(&str, &str) -> Key,
-) -> Draft {
+    let facts = entity.facts(document);
     let keys = |of: Vec<(&str, String)>| of.into_iter().map(|(kind, id)| key(kind, &id)).collect();
     Draft {
-        key: key(entity, &facts.id),
+        key: key(entity.name(), &facts.id),
         body: body.into(),
         labels: facts.tags.into_iter().map(|tag| (tag, String::new())).collect(),
         unique: facts.unique,

@@ -1,13 +1,12 @@
 //! All documents at once.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use gateway_model::declarative::Entity;
+use gateway_model::declarative::{Entity, Fact};
 use gateway_model::error::DaoError;
 use store::{Amendment, Change, Committed, Content, Draft, Key, Op, Record, Revision, StoreError};
 
-use super::document::{draft, draft_of};
+use super::document::draft;
 use super::write::{TtlValue, is_about};
 use super::{Dao, failed, key};
 
@@ -31,7 +30,7 @@ impl Whole {
 
     /// The documents of entities that are as they were.
     fn same<'a>(&'a self, entities: &'a [Entity]) -> impl Iterator<Item = Draft> + 'a {
-        let same = entities.iter().filter(|entity| entity.facts().is_none());
+        let same = entities.iter().filter(|entity| entity.is_same());
         same.filter_map(Entity::place_before).map(|place| self.records[place].draft.clone())
     }
 }
@@ -91,22 +90,25 @@ impl Dao {
         }
     }
 
-    /// What goes into the store, but for what is as it was. All keys of a kind share its name.
+    /// What goes into the store, but for what is as it was. What a store has to know of the entities is taken out of them.
+    ///
+    /// # Errors
+    /// One of them lives for no time that there is.
     pub(crate) fn drafts(&self, entities: &mut [Entity]) -> Result<Vec<Draft>, DaoError> {
-        let kinds: HashMap<&str, Arc<str>> =
-            self.registry.entities().map(|entity| (entity.name(), entity.name().into())).collect();
-        let scope: Arc<str> = Arc::default();
-        let key = |kind: &str, id: &str| match kinds.get(kind) {
-            Some(kind) => Key::new(Arc::clone(kind), Arc::clone(&scope), id.to_ascii_lowercase()),
-            None => key(kind, id),
-        };
-        let mut drafts = Vec::with_capacity(entities.iter().filter(|entity| entity.facts().is_some()).count());
-        for entity in entities {
-            let Some(facts) = entity.take_facts() else { continue };
-            let ttl = facts.ttl.clone().map_or(TtlValue::Unsaid, TtlValue::Given);
+        let mut keys = Keys::default();
+        let mut drafts = Vec::with_capacity(entities.iter().filter(|entity| !entity.is_same()).count());
+        for entity in entities.iter_mut().filter(|entity| !entity.is_same()) {
+            let ttl = entity.ttl().cloned().map_or(TtlValue::Unsaid, TtlValue::Given);
             let expires = self.expiry(ttl)?;
-            // Copied: what stays would keep the memory around it that was needed for reading alone.
-            drafts.push(draft_of(entity.kind, facts.clone(), Arc::clone(&entity.body), expires, &key));
+            let mut draft = Draft::new(keys.of(entity.kind, entity.id()), Arc::clone(&entity.body));
+            draft.expires = expires;
+            entity.take_facts(&mut |fact| match fact {
+                Fact::Tag(tag) => drop(draft.labels.insert(tag, String::new())),
+                Fact::Unique(field, value) => push(&mut draft.unique, (field.to_owned(), value.to_owned())),
+                Fact::Parent(kind, id) => push(&mut draft.parents, keys.referred(kind, id)),
+                Fact::Reference(kind, id) => push(&mut draft.references, keys.referred(kind, id)),
+            });
+            drafts.push(draft);
         }
         Ok(drafts)
     }
@@ -117,7 +119,7 @@ impl Dao {
         for (record, entity) in known(entities, committed, before).into_iter().zip(entities) {
             let record = match record {
                 Some(record) => record,
-                None => self.store.get(&key(entity.kind, &entity.id())).await.ok()??,
+                None => self.store.get(&key(entity.kind, entity.id())).await.ok()??,
             };
             if record.draft.body != entity.body {
                 return None;
@@ -126,6 +128,50 @@ impl Dao {
         }
         Some(Whole { records, revision: committed.revision })
     }
+}
+
+/// Keys of many documents: those of a kind share its name, and those for the same document the id as well.
+#[derive(Default)]
+struct Keys {
+    scope: Arc<str>,
+    kinds: Vec<(&'static str, Arc<str>)>,
+    /// The keys asked for last of what others refer to, one of each kind: many refer to the same in a row.
+    referred: Vec<(&'static str, Key)>,
+}
+
+impl Keys {
+    fn of(&mut self, kind: &'static str, id: &str) -> Key {
+        // There are few kinds, and most of the documents are of the same.
+        let known = self.kinds.iter().find(|(name, _)| *name == kind).map(|(_, shared)| Arc::clone(shared));
+        let collection = known.unwrap_or_else(|| {
+            let shared: Arc<str> = kind.into();
+            self.kinds.push((kind, Arc::clone(&shared)));
+            shared
+        });
+        let lower = !id.bytes().any(|byte| byte.is_ascii_uppercase());
+        let name = if lower { id.into() } else { id.to_ascii_lowercase().into() };
+        Key { collection, scope: Arc::clone(&self.scope), name }
+    }
+
+    /// As [`Self::of`], for a document that others refer to.
+    fn referred(&mut self, kind: &'static str, id: &str) -> Key {
+        let last = self.referred.iter().position(|(name, _)| *name == kind);
+        if let Some((_, key)) = last.map(|at| &self.referred[at]).filter(|(_, key)| *key.name == *id) {
+            return key.clone();
+        }
+        let key = self.of(kind, id);
+        match last {
+            Some(at) => self.referred[at].1 = key.clone(),
+            None => self.referred.push((kind, key.clone())),
+        }
+        key
+    }
+}
+
+/// Adds to a list that mostly stays at one, and is kept.
+fn push<T>(list: &mut Vec<T>, item: T) {
+    list.reserve_exact(1);
+    list.push(item);
 }
 
 /// The records of entities that were written now or before.

@@ -84,7 +84,7 @@ proptest! {
             let filled = entity.fill(given.clone(), &mut Still);
             let mut text = Vec::new();
             if let Ok(document) = &filled {
-                document.write(&mut text);
+                document.write(&mut text, &mut Vec::new());
             }
             let plain = plainly(entity, given);
             let filled = filled.map(Filled::into_map);
