@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
+use smallvec::SmallVec;
 
 /// A reference to another entity.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
@@ -77,7 +78,7 @@ pub struct Service {
     pub tags: Option<Vec<Arc<str>>>,
 }
 
-/// What selects a service.
+/// What selects a service. There may be a hundred thousand: what most of them lack, or have one of, takes little room.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Route {
     #[serde(deserialize_with = "text::one")]
@@ -86,27 +87,27 @@ pub struct Route {
     pub name: Option<Arc<str>>,
     pub created_at: Option<f64>,
     pub service: Option<Ref>,
-    #[serde(default, deserialize_with = "nullable")]
-    pub protocols: Vec<Protocol>,
+    #[serde(default, deserialize_with = "text::few")]
+    pub protocols: SmallVec<[Protocol; 16]>,
     #[serde(default, deserialize_with = "text::list")]
-    pub methods: Vec<Arc<str>>,
+    pub methods: Box<[Arc<str>]>,
     #[serde(default, deserialize_with = "text::list")]
-    pub hosts: Vec<Arc<str>>,
+    pub hosts: Box<[Arc<str>]>,
     #[serde(default, deserialize_with = "text::list")]
-    pub paths: Vec<Arc<str>>,
+    pub paths: SmallVec<[Arc<str>; 1]>,
     #[serde(default, deserialize_with = "nullable")]
     pub headers: BTreeMap<Arc<str>, Vec<Arc<str>>>,
     #[serde(default, deserialize_with = "text::list")]
-    pub snis: Vec<Arc<str>>,
+    pub snis: Box<[Arc<str>]>,
     #[serde(default, deserialize_with = "nullable")]
-    pub sources: Vec<Endpoint>,
+    pub sources: Box<[Endpoint]>,
     #[serde(default, deserialize_with = "nullable")]
-    pub destinations: Vec<Endpoint>,
+    pub destinations: Box<[Endpoint]>,
     #[serde(default, deserialize_with = "text::perhaps")]
     pub expression: Option<Arc<str>>,
     pub priority: Option<u64>,
     pub regex_priority: Option<i64>,
-    #[serde(default, deserialize_with = "text::perhaps")]
+    #[serde(default, deserialize_with = "text::handling")]
     pub path_handling: Option<Arc<str>>,
     #[serde(default = "yes")]
     pub strip_path: bool,
@@ -117,7 +118,7 @@ pub struct Route {
     #[serde(default = "yes")]
     pub response_buffering: bool,
     pub https_redirect_status_code: Option<u16>,
-    pub tags: Option<Vec<Arc<str>>>,
+    pub tags: Option<Box<[Arc<str>]>>,
 }
 
 /// An address, a port, or both, of a stream route.

@@ -217,6 +217,13 @@ impl Compiler {
         problems
     }
 
+    /// The collection and the id of every document there is something made of.
+    pub fn known(&self) -> impl Iterator<Item = (&'static str, &Arc<str>)> {
+        let routes = self.routes.ids().map(|id| ("routes", id));
+        let marks = self.upstreams.marks().map(|id| (TargetMark::COLLECTION, id));
+        self.documents.ids().chain(routes).chain(marks).chain(self.directory.ids())
+    }
+
     /// The configuration as of now.
     pub fn config(&self, revision: u64) -> Config {
         let global = self.plugins.global();

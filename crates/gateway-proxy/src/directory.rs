@@ -130,6 +130,14 @@ impl Directory {
         }
     }
 
+    /// The collection and the id of every consumer and every credential.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = (&'static str, &Arc<str>)> {
+        let consumers = self.consumers.iter().map(|(id, _)| ("consumers", id));
+        let credentials =
+            self.collections.iter().flat_map(|(name, of)| of.by_id.iter().map(move |(id, _)| (*name, id)));
+        consumers.chain(credentials)
+    }
+
     fn collection_mut(&mut self, name: &'static str) -> &mut Collection {
         let at = self.collections.iter().position(|(collection, _)| *collection == name).unwrap_or_else(|| {
             self.collections.push((name, Collection::default()));

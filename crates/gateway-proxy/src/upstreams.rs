@@ -167,6 +167,11 @@ impl Upstreams {
         }
     }
 
+    /// The ids of all marks.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.marks.ids()
+    }
+
     /// Puts the marks since the last time on their targets.
     pub(crate) fn apply_marks(&mut self) {
         for (id, mark) in self.marks.take_fresh() {

@@ -1,9 +1,12 @@
-//! Texts that are shared, read without a copy in between: a large configuration has hundreds of thousands.
+//! Texts that are shared, and short lists, read without a copy in between: a large configuration has hundreds of
+//! thousands.
 
 use std::fmt;
-use std::sync::Arc;
+use std::marker::PhantomData;
+use std::sync::{Arc, LazyLock};
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use smallvec::{Array, SmallVec};
 
 /// A text.
 pub(super) fn one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
@@ -15,10 +18,66 @@ pub(super) fn perhaps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     Option::<Text>::deserialize(deserializer).map(|text| text.map(|text| text.0))
 }
 
+/// One of the two ways to handle paths, which all routes share, or null.
+pub(super) fn handling<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
+    static USUAL: LazyLock<[Arc<str>; 2]> = LazyLock::new(|| ["v0", "v1"].map(Arc::from));
+
+    struct Reader;
+
+    impl Visitor<'_> for Reader {
+        type Value = Option<Arc<str>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string or null")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(Some(USUAL.iter().find(|usual| ***usual == *text).map_or_else(|| text.into(), Arc::clone)))
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+    }
+
+    deserializer.deserialize_any(Reader)
+}
+
 /// Texts, none for null.
-pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Arc<str>>, D::Error> {
-    let texts = Option::<Vec<Text>>::deserialize(deserializer)?;
-    Ok(texts.unwrap_or_default().into_iter().map(|text| text.0).collect())
+pub(super) fn list<'de, D: Deserializer<'de>, C: FromIterator<Arc<str>>>(deserializer: D) -> Result<C, D::Error> {
+    few::<_, _, [Text; 4]>(deserializer).map(|texts| texts.into_iter().map(|text| text.0).collect())
+}
+
+/// Values of a list that is mostly short, none for null.
+pub(super) fn few<'de, T, D, A>(deserializer: D) -> Result<SmallVec<A>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+    A: Array<Item = T>,
+{
+    struct Reader<A>(PhantomData<A>);
+
+    impl<'de, A: Array<Item: Deserialize<'de>>> Visitor<'de> for Reader<A> {
+        type Value = SmallVec<A>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array or null")
+        }
+
+        fn visit_seq<S: SeqAccess<'de>>(self, mut elements: S) -> Result<Self::Value, S::Error> {
+            let mut values = SmallVec::new();
+            while let Some(value) = elements.next_element()? {
+                values.push(value);
+            }
+            Ok(values)
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(SmallVec::new())
+        }
+    }
+
+    deserializer.deserialize_any(Reader(PhantomData))
 }
 
 struct Text(Arc<str>);
@@ -45,6 +104,8 @@ impl<'de> Deserialize<'de> for Text {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use crate::typed::Route;
@@ -58,6 +119,18 @@ mod tests {
             assert_eq!((&*route.id, route.name, route.paths.len()), ("i", None, 0));
             assert_eq!((&*route.hosts[1], route.expression.as_deref(), route.tags), ("ä\n", Some("e"), None));
         }
+        let route = |handling: serde_json::Value| {
+            serde_json::from_value::<Route>(
+                json!({"id": "i", "paths": ["/a", "/b"], "protocols": null, "path_handling": handling}),
+            )
+        };
+        let handling = |value| route(value).unwrap().path_handling;
+        assert_eq!([handling(json!(null)), handling(json!("v1"))], [None, Some("v1".into())]);
+        assert!(Arc::ptr_eq(&handling(json!("v0")).unwrap(), &handling(json!("v0")).unwrap()));
+        assert!(route(json!(1)).is_err());
+        assert_eq!((route(json!("x")).unwrap().paths.len(), route(json!("x")).unwrap().protocols.len()), (2, 0));
+        assert!(serde_json::from_value::<Route>(json!({"id": "i", "protocols": ["gopher"]})).is_err());
+        assert!(serde_json::from_value::<Route>(json!({"id": "i", "paths": "/a"})).is_err());
         assert!(serde_json::from_value::<Route>(json!({"name": "no id"})).is_err());
         assert!(serde_json::from_value::<Route>(json!({"id": 1})).is_err());
     }

@@ -105,6 +105,24 @@ impl Documents {
         Ok(true)
     }
 
+    /// The collection and the id of every document.
+    pub(super) fn ids(&self) -> impl Iterator<Item = (&'static str, &Id)> {
+        fn of<'a, T>(
+            collection: &'static str,
+            documents: &'a Map<Id, Arc<T>>,
+        ) -> impl Iterator<Item = (&'static str, &'a Id)> {
+            documents.keys().map(move |id| (collection, id))
+        }
+        of("services", &self.services)
+            .chain(of("plugins", &self.plugins))
+            .chain(of("upstreams", &self.upstreams))
+            .chain(of("targets", &self.targets))
+            .chain(of("certificates", &self.certificates))
+            .chain(of("ca_certificates", &self.ca_certificates))
+            .chain(of("snis", &self.snis))
+            .chain(of("vaults", &self.vaults))
+    }
+
     /// Certificates serve listeners, but also services and upstreams as client certificates and authorities.
     fn touch_certificates(&self, dirty: &mut Dirty) {
         if dirty.certificates {

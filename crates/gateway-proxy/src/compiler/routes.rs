@@ -61,6 +61,11 @@ impl Routes {
         self.numbers.get(id).copied()
     }
 
+    /// The ids of all routes.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &Id> {
+        self.numbers.keys()
+    }
+
     /// The numbers of a service's routes.
     pub(super) fn of_service(&self, service: &str) -> &[u32] {
         self.of_service.get(service).map_or(&[], Vec::as_slice)

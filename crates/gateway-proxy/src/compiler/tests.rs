@@ -1,5 +1,5 @@
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Clock as _, SystemClock};
 use engine::tls::client::{Settings as TlsSettings, Verify};
@@ -242,6 +242,8 @@ proptest! {
             for path in ["/r0", "/r1", "/r2"] {
                 prop_assert_eq!(met(&compiler, path), met(&fresh, path), "{}", path);
             }
+            let known: BTreeSet<_> = compiler.known().map(|(collection, id)| (collection, id.to_string())).collect();
+            prop_assert!(known.iter().eq(stored.keys()));
             let (config, anew) = (compiler.config(1), fresh.config(1));
             prop_assert_eq!(config.router.len(), anew.router.len());
             let routes = stored.keys().filter(|(collection, _)| *collection == "routes").count();
@@ -332,4 +334,30 @@ async fn a_document_that_cannot_be_read_leaves_the_one_before_in_force() {
     let problems = compiler.apply([put(("routes", "r"), "{}")]);
     assert_eq!((problems.len(), &*problems[0].collection, &*problems[0].id), (1, "routes", "r"));
     assert!(met(&compiler, "/good").is_some());
+}
+
+#[tokio::test]
+async fn everything_that_something_was_made_of_is_known() {
+    let mut compiler = compiler();
+    let upstream = json!({"id": "u", "name": "up"}).to_string();
+    let target = json!({"id": "t", "target": "127.0.0.1:1", "upstream": {"id": "u"}}).to_string();
+    let mark = json!({"upstream": "u", "target": "127.0.0.1:1", "address": null, "healthy": true,
+        "at": "2026-01-02T03:04:05Z"})
+    .to_string();
+    let consumer = json!({"id": "c", "username": "ann"}).to_string();
+    let all = [
+        ("upstreams", "u", upstream),
+        ("targets", "t", target),
+        ("target_marks", "m", mark),
+        ("consumers", "c", consumer),
+    ];
+    let problems = compiler.apply(all.iter().map(|(of, id, document)| put((*of, *id), document)));
+    assert!(problems.is_empty(), "{problems:?}");
+    let known = |compiler: &Compiler| -> BTreeSet<_> {
+        compiler.known().map(|(collection, id)| (collection.to_owned(), id.to_string())).collect()
+    };
+    assert_eq!(known(&compiler), all.iter().map(|(of, id, _)| ((*of).to_owned(), (*id).to_owned())).collect());
+    let gone = known(&compiler);
+    compiler.apply(gone.iter().map(|(collection, id)| Change::Delete { collection, id }));
+    assert!(known(&compiler).is_empty());
 }

@@ -81,6 +81,11 @@ impl Marks {
         Some(upstream)
     }
 
+    /// Their ids.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &Id> {
+        self.upstream_of.keys()
+    }
+
     /// What an upstream begins with. Where active checks look after unhealthy targets, they are asked rather than
     /// what somebody said some time ago.
     pub(super) fn first(&mut self, upstream: &Id, looked_after: bool) -> Pending {

@@ -35,7 +35,7 @@ impl<T> Edit<T> {
     /// Puts a route in, also beside another with its id. It is not put in if it cannot be matched.
     pub fn put(&mut self, spec: RouteSpec, payload: T) -> Result<Entry<T>, RouteError> {
         let matcher = Arc::new(Matcher::new(self.next.flavor, spec, payload)?);
-        for (at, placement) in matcher.placements.iter().enumerate() {
+        for (at, placement) in (0..).zip(&matcher.placements) {
             let Place { host, spot } = &placement.place;
             let item = Item { matcher: Arc::clone(&matcher), placement: at };
             if !self.next.bucket(host).add(spot, item) {

@@ -8,7 +8,7 @@ use foldhash::quality::RandomState;
 
 use super::Best;
 use crate::expression::Captured;
-use crate::matcher::{Matcher, Placement};
+use crate::matcher::Matcher;
 use crate::place::{Label, Spot, Text};
 use crate::rank::Rank;
 use crate::request::{Request, lower};
@@ -38,8 +38,15 @@ struct Length {
     ends: u64,
 }
 
-/// The routes of one beginning of the path.
-struct Shelf<T> {
+/// The routes of one beginning of the path. There may be a hundred thousand of these: what is rare takes no room.
+enum Shelf<T> {
+    /// Those that want no field, or not with a value known beforehand.
+    Plain(List<T>),
+    Labelled(Arc<Labelled<T>>),
+}
+
+/// Routes of one beginning of the path, some of which want a field.
+struct Labelled<T> {
     /// By the name of a field and its value in lower case.
     by_header: Vec<(Box<str>, ByValue<T>)>,
     /// Those that want no field, or not with a value known beforehand.
@@ -53,14 +60,14 @@ type ByValue<T> = Table<Box<[u8]>, List<T>>;
 enum List<T> {
     #[default]
     Empty,
-    One(Item<T>),
+    One(Arc<Matcher<T>>, u32),
     Many(Arc<Vec<Item<T>>>),
 }
 
 /// A route at one of its places.
 pub(super) struct Item<T> {
     pub(super) matcher: Arc<Matcher<T>>,
-    pub(super) placement: usize,
+    pub(super) placement: u32,
 }
 
 impl<T> Bucket<T> {
@@ -125,6 +132,52 @@ fn end_of(beginning: &[u8]) -> u64 {
 
 impl<T> Shelf<T> {
     fn search<'a>(&'a self, request: &Request<'_>, best: &mut Best<'a, T>) {
+        match self {
+            Self::Plain(items) => items.search(request, best),
+            Self::Labelled(labelled) => labelled.search(request, best),
+        }
+    }
+
+    fn add(&mut self, label: Option<&Label>, item: Item<T>) -> bool {
+        match (self, label) {
+            (Self::Plain(items), None) => items.push(item),
+            (Self::Labelled(labelled), None) => Arc::make_mut(labelled).rest.push(item),
+            (shelf, Some(label)) => shelf.labelled().list(label).push(item),
+        }
+    }
+
+    fn settle(&mut self, label: Option<&Label>, gone: &Gone<T>) {
+        match (&mut *self, label) {
+            (Self::Plain(items), _) => items.settle(gone),
+            (Self::Labelled(labelled), None) => Arc::make_mut(labelled).rest.settle(gone),
+            (Self::Labelled(shared), Some(label)) => {
+                let labelled = Arc::make_mut(shared);
+                labelled.settle(label, gone);
+                if labelled.by_header.is_empty() {
+                    *self = Self::Plain(std::mem::take(&mut labelled.rest));
+                }
+            }
+        }
+    }
+
+    fn labelled(&mut self) -> &mut Labelled<T> {
+        if let Self::Plain(items) = self {
+            let labelled = Labelled { by_header: Vec::new(), rest: std::mem::take(items) };
+            *self = Self::Labelled(Arc::new(labelled));
+        }
+        match self {
+            Self::Labelled(labelled) => Arc::make_mut(labelled),
+            Self::Plain(_) => unreachable!("it has just become labelled"),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Plain(List::Empty))
+    }
+}
+
+impl<T> Labelled<T> {
+    fn search<'a>(&'a self, request: &Request<'_>, best: &mut Best<'a, T>) {
         for (name, values) in &self.by_header {
             request.headers.any(name, &mut |value| {
                 if let Some(items) = values.get(&*lower(value)) {
@@ -136,17 +189,16 @@ impl<T> Shelf<T> {
         self.rest.search(request, best);
     }
 
-    fn add(&mut self, label: Option<&Label>, item: Item<T>) -> bool {
-        let Some(Label { name, value }) = label else { return self.rest.push(item) };
+    /// The routes that want this field with this value.
+    fn list(&mut self, Label { name, value }: &Label) -> &mut List<T> {
         let at = self.by_header.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
             self.by_header.push((name.clone(), Table::default()));
             self.by_header.len() - 1
         });
-        self.by_header[at].1.get_or_default(value.clone()).push(item)
+        self.by_header[at].1.get_or_default(value.clone())
     }
 
-    fn settle(&mut self, label: Option<&Label>, gone: &Gone<T>) {
-        let Some(Label { name, value }) = label else { return self.rest.settle(gone) };
+    fn settle(&mut self, Label { name, value }: &Label, gone: &Gone<T>) {
         let Some(at) = self.by_header.iter().position(|(known, _)| known == name) else { return };
         let values = &mut self.by_header[at].1;
         let Some(items) = values.get_mut(value) else { return };
@@ -158,64 +210,64 @@ impl<T> Shelf<T> {
             }
         }
     }
-
-    fn is_empty(&self) -> bool {
-        self.by_header.is_empty() && self.rest.is_empty()
-    }
 }
 
 impl<T> List<T> {
-    fn items(&self) -> &[Item<T>] {
-        match self {
-            Self::Empty => &[],
-            Self::One(item) => std::slice::from_ref(item),
-            Self::Many(items) => items,
-        }
-    }
-
-    /// Looks for a route that is better than the best so far.
     fn search<'a>(&'a self, request: &Request<'_>, best: &mut Best<'a, T>) {
         let mut captured = Captured::default();
-        for item in self.items() {
-            let placement = item.placement();
-            if best.rank.is_some_and(|rank| rank >= placement.rank) {
-                return;
+        match self {
+            Self::Empty => {}
+            Self::One(matcher, placement) => {
+                best.beaten_by(matcher, *placement, request, &mut captured);
             }
-            if item.matcher.matches(placement, request, &mut captured) {
-                *best = Best { rank: Some(placement.rank), found: Some(&item.matcher), captured };
-                return;
+            Self::Many(items) => {
+                for Item { matcher, placement } in items.iter() {
+                    if best.beaten_by(matcher, *placement, request, &mut captured) {
+                        return;
+                    }
+                }
             }
         }
     }
 
     /// Puts a route at the end; `false` if it belongs further to the front.
     fn push(&mut self, item: Item<T>) -> bool {
-        let in_order = self.items().last().is_none_or(|last| last.rank() >= item.rank());
-        *self = match std::mem::replace(self, Self::Empty) {
-            Self::Empty => Self::One(item),
-            Self::One(first) => Self::Many(Arc::new(vec![first, item])),
-            Self::Many(mut items) => {
-                Arc::make_mut(&mut items).push(item);
-                Self::Many(items)
+        let rank = item.rank();
+        let last = match std::mem::take(self) {
+            Self::Empty => {
+                *self = Self::One(item.matcher, item.placement);
+                return true;
+            }
+            Self::One(matcher, placement) => {
+                let first = Item { matcher, placement };
+                let last = first.rank();
+                *self = Self::Many(Arc::new(vec![first, item]));
+                Some(last)
+            }
+            Self::Many(mut shared) => {
+                let items = Arc::make_mut(&mut shared);
+                let last = items.last().map(Item::rank);
+                items.push(item);
+                *self = Self::Many(shared);
+                last
             }
         };
-        in_order
+        last.is_none_or(|last| last >= rank)
     }
 
     fn settle(&mut self, gone: &Gone<T>) {
-        let is_there = |item: &Item<T>| !gone.contains(&Arc::as_ptr(&item.matcher));
-        *self = match std::mem::replace(self, Self::Empty) {
-            Self::One(item) if is_there(&item) => Self::One(item),
-            Self::Empty | Self::One(_) => Self::Empty,
+        let is_there = |matcher: &Arc<Matcher<T>>| !gone.contains(&Arc::as_ptr(matcher));
+        *self = match std::mem::take(self) {
+            Self::One(matcher, placement) if is_there(&matcher) => Self::One(matcher, placement),
+            Self::Empty | Self::One(..) => Self::Empty,
             Self::Many(mut shared) => {
                 let items = Arc::make_mut(&mut shared);
                 if !gone.is_empty() {
-                    items.retain(is_there);
+                    items.retain(|item| is_there(&item.matcher));
                 }
                 items.sort_by_cached_key(|item| Reverse(item.rank()));
                 match items.len() {
-                    0 => Self::Empty,
-                    1 => items.pop().map_or(Self::Empty, Self::One),
+                    0 | 1 => items.pop().map_or(Self::Empty, |item| Self::One(item.matcher, item.placement)),
                     _ => Self::Many(shared),
                 }
             }
@@ -223,17 +275,34 @@ impl<T> List<T> {
     }
 
     fn is_empty(&self) -> bool {
-        self.items().is_empty()
+        matches!(self, Self::Empty)
+    }
+}
+
+impl<'a, T> Best<'a, T> {
+    /// Looks whether a route is better than the best so far. Whether those of lower ranks need not be asked any more.
+    fn beaten_by(
+        &mut self,
+        matcher: &'a Matcher<T>,
+        placement: u32,
+        request: &Request<'_>,
+        captured: &mut Captured,
+    ) -> bool {
+        let placement = &matcher.placements[placement as usize];
+        if self.rank.is_some_and(|rank| rank >= placement.rank) {
+            return true;
+        }
+        if !matcher.matches(placement, request, captured) {
+            return false;
+        }
+        *self = Best { rank: Some(placement.rank), found: Some(matcher), captured: std::mem::take(captured) };
+        true
     }
 }
 
 impl<T> Item<T> {
-    fn placement(&self) -> &Placement {
-        &self.matcher.placements[self.placement]
-    }
-
     fn rank(&self) -> Rank {
-        self.placement().rank
+        self.matcher.placements[self.placement as usize].rank
     }
 }
 
@@ -247,7 +316,7 @@ impl<T> Clone for List<T> {
     fn clone(&self) -> Self {
         match self {
             Self::Empty => Self::Empty,
-            Self::One(item) => Self::One(item.clone()),
+            Self::One(matcher, placement) => Self::One(Arc::clone(matcher), *placement),
             Self::Many(items) => Self::Many(Arc::clone(items)),
         }
     }
@@ -267,12 +336,31 @@ impl<T> Clone for Bucket<T> {
 
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
-        Self { by_header: Vec::new(), rest: List::default() }
+        Self::Plain(List::Empty)
     }
 }
 
 impl<T> Clone for Shelf<T> {
     fn clone(&self) -> Self {
+        match self {
+            Self::Plain(items) => Self::Plain(items.clone()),
+            Self::Labelled(labelled) => Self::Labelled(Arc::clone(labelled)),
+        }
+    }
+}
+
+impl<T> Clone for Labelled<T> {
+    fn clone(&self) -> Self {
         Self { by_header: self.by_header.clone(), rest: self.rest.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shelf_takes_little_room() {
+        assert_eq!(size_of::<Shelf<()>>(), 16);
     }
 }

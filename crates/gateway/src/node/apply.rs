@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use gateway_proxy::{Change, Compiler, Config};
 use runtime::tasks::Shutdown;
-use store::{Event, Key, Revision, Store, StoreError};
+use store::{Event, Key, Record, Revision, Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
@@ -38,8 +38,6 @@ impl InForce {
 pub(super) struct Applier {
     store: Store,
     compiler: Compiler,
-    /// What the compiler has, to find out what a later snapshot lacks.
-    known: HashSet<Key>,
     in_force: Arc<ArcSwap<Config>>,
     /// What was in force before, as long as requests use it. Taking a large configuration apart takes a while: that is
     /// this task's work, and not that of the worker with the last request.
@@ -55,8 +53,7 @@ impl Applier {
         let in_force = Arc::new(ArcSwap::from_pointee(compiler.config(0)));
         let (revision, receiver) = watch::channel(0);
         let handle = InForce { config: Arc::clone(&in_force), revision: receiver };
-        let known = HashSet::new();
-        (Self { store, compiler, known, in_force, replaced: Vec::new(), revision, replacements }, handle)
+        (Self { store, compiler, in_force, replaced: Vec::new(), revision, replacements }, handle)
     }
 
     /// The task.
@@ -73,7 +70,6 @@ impl Applier {
                 }
                 Some(compiler) = self.replacements.recv() => {
                     self.compiler = compiler;
-                    self.known.clear();
                     // A new watcher begins with everything there is.
                     events = self.store.watch().await?;
                     continue;
@@ -90,20 +86,12 @@ impl Applier {
         let mut pace = Pace::new();
         let problems = match event {
             Event::Snapshot { records, .. } => {
-                let now: HashSet<Key> = records.iter().map(|record| record.draft.key.clone()).collect();
-                let gone = std::mem::replace(&mut self.known, now);
-                let gone: Vec<Key> = gone.into_iter().filter(|key| !self.known.contains(key)).collect();
+                let gone = self.lacking(records);
+                let gone = gone.iter().map(|(collection, id)| Change::Delete { collection, id });
                 let puts = records.iter().map(|record| put(record));
-                self.compiler.apply_in_steps(gone.iter().map(delete).chain(puts), || pace.step())
+                self.compiler.apply_in_steps(gone.chain(puts), || pace.step())
             }
             Event::Changes(committed) => {
-                self.known.reserve(committed.changes.len());
-                for change in &committed.changes {
-                    match change {
-                        store::Change::Put(record) => self.known.insert(record.draft.key.clone()),
-                        store::Change::Delete(key) => self.known.remove(key),
-                    };
-                }
                 let changes = committed.changes.iter().map(|change| match change {
                     store::Change::Put(record) => put(record),
                     store::Change::Delete(key) => delete(key),
@@ -120,6 +108,18 @@ impl Applier {
         info!(revision, "Configuration in force");
     }
 
+    /// What the compiler has of documents that a snapshot lacks.
+    fn lacking(&self, records: &[Arc<Record>]) -> Vec<(&'static str, Arc<str>)> {
+        let mut known = self.compiler.known().peekable();
+        if known.peek().is_none() {
+            return Vec::new();
+        }
+        let there: HashSet<(&str, &str)> =
+            records.iter().map(|record| (&*record.draft.key.collection, &*record.draft.key.name)).collect();
+        let gone = known.filter(|(collection, id)| !there.contains(&(*collection, &***id)));
+        gone.map(|(collection, id)| (collection, Arc::clone(id))).collect()
+    }
+
     /// Drops the configurations that no request uses any more.
     fn sweep(&mut self) {
         self.replaced.retain(|config| Arc::strong_count(config) > 1);
@@ -130,7 +130,7 @@ fn delete(key: &Key) -> Change<'_> {
     Change::Delete { collection: &key.collection, id: &key.name }
 }
 
-fn put(record: &store::Record) -> Change<'_> {
+fn put(record: &Record) -> Change<'_> {
     Change::Put {
         collection: &record.draft.key.collection,
         id: &record.draft.key.name,
