@@ -4,29 +4,34 @@
 //! names, so that the same document always means the same entities. [`parse`] checks all of it and either returns
 //! every entity, complete, or everything that is wrong.
 
+mod answer;
 mod check;
+mod config;
 mod entity;
 mod error;
 mod export;
 mod flatten;
+mod given;
 mod ids;
 mod kinds;
 mod known;
 mod marks;
 mod migrate;
+mod read;
 mod text;
 mod unique;
-
-use serde_json::{Map, Value};
 
 use crate::registry::Registry;
 use crate::schema::Source;
 
+pub use answer::Answer;
+pub use config::Config;
 pub use entity::Entity;
 pub use error::ConfigError;
 pub use export::export;
 pub use known::Known;
 pub use marks::Fact;
+pub use read::{Json, read_json};
 pub use text::{MAX_TEXT_BYTES, hash_of_text, read_text};
 
 /// The hash of a node that has not been configured.
@@ -59,13 +64,14 @@ pub struct Options {
 /// Everything that is wrong with it.
 pub fn parse(
     registry: &Registry,
-    config: Map<String, Value>,
+    config: impl Into<Config>,
     options: Options,
     known: &Known,
     source: &mut dyn Source,
 ) -> Result<Declared, ConfigError> {
     let kinds = kinds::Kinds::new(registry);
-    let raw = options.flatten_errors.then(|| config.clone());
+    let config = config.into();
+    let raw = options.flatten_errors.then(|| config.clone().into_map());
     let mut head = Head::default();
     let mut tree = error::Tree::default();
     let items = flatten::flatten(&kinds, config, &mut head, &mut tree, source);
@@ -85,43 +91,6 @@ struct Head {
 impl Default for Head {
     fn default() -> Self {
         Self { format: String::new(), transform: true }
-    }
-}
-
-impl Declared {
-    /// The answer to who brought it, `{kind: {id: document}}` as JSON, as it was before passwords became hashes.
-    pub fn answer(&self, source: &mut dyn Source) -> String {
-        let mut answer = String::with_capacity(self.entities.iter().map(|entity| entity.body.len() + 64).sum());
-        answer.push('{');
-        let shown = self.entities.iter().filter(|entity| entity.kind != "workspaces");
-        let mut last = None;
-        for entity in shown {
-            source.pause();
-            if last == Some(entity.kind) {
-                answer.push(',');
-            } else {
-                answer.push_str(if last.is_some() { "}," } else { "" });
-                write_text(entity.kind, &mut answer);
-                answer.push_str(":{");
-                last = Some(entity.kind);
-            }
-            write_text(entity.id(), &mut answer);
-            answer.push(':');
-            entity.show(&mut answer);
-        }
-        answer.push_str(if last.is_some() { "}}" } else { "}" });
-        answer
-    }
-}
-
-/// Appends a text as JSON. Kinds and ids have nothing to escape, but for the keys of some kinds.
-fn write_text(text: &str, out: &mut String) {
-    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
-        out.push('"');
-        out.push_str(text);
-        out.push('"');
-    } else {
-        out.push_str(&Value::from(text).to_string());
     }
 }
 

@@ -32,4 +32,5 @@ pub use entity_check::{EntityCheck, EntityCheckFn, EntityError};
 pub use field::{Deprecation, Element, Expand, Field, Kind, OnDelete, Schema, ShownFrom};
 pub use filled::Document;
 pub use pattern::Pattern;
+pub(crate) use process::Input;
 pub use process::Source;

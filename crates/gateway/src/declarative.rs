@@ -1,7 +1,6 @@
 //! Declarative configurations and the store: from a text to what is served, and back.
 
 mod endpoint;
-mod json;
 mod request;
 
 #[cfg(test)]
@@ -10,8 +9,8 @@ mod tests;
 use std::sync::Arc;
 
 use base::SystemClock;
-use gateway_model::declarative::{self, ConfigError, Declared, EMPTY_HASH, Entity, Known, Options};
-use gateway_model::error::{DaoError, Fields};
+use gateway_model::declarative::{self, Config, ConfigError, Declared, EMPTY_HASH, Entity, Known, Options};
+use gateway_model::error::DaoError;
 use gateway_model::registry::Registry;
 use jiff::SignedDuration;
 use parking_lot::Mutex;
@@ -72,12 +71,12 @@ impl Loader {
     pub async fn load_text(&self, text: &str) -> Result<(), String> {
         let config = declarative::read_text(text).map_err(told)?;
         let hash = declarative::hash_of_text(text);
-        self.load((config, hash), Options::default(), (text.len(), Pace::new())).await.map(drop).map_err(|refusal| {
-            match refusal {
+        self.load((config.into(), hash), Options::default(), (text.len(), Pace::new())).await.map(drop).map_err(
+            |refusal| match refusal {
                 Refusal::Config(error) => told(*error),
                 Refusal::Store(error) => error.to_string(),
-            }
-        })
+            },
+        )
     }
 
     /// Puts the entities of a text into the store, all or none. What is there and not in it stays.
@@ -88,7 +87,7 @@ impl Loader {
         let config = declarative::read_text(text).map_err(told)?;
         let known = Arc::<Known>::default();
         let parsed =
-            self.parse(config, Options::default(), [Arc::clone(&known), known], (text.len(), Pace::new())).await;
+            self.parse(config.into(), Options::default(), [Arc::clone(&known), known], (text.len(), Pace::new())).await;
         let mut declared = parsed.map_err(told)?.0;
         let now = self.dao.clock().now();
         let ttl = |entity: &Entity| entity.ttl()?.as_f64();
@@ -119,7 +118,7 @@ impl Loader {
     /// Checks a configuration from so many bytes and puts it into force. What it became is given back with what goes on at its pace.
     async fn load(
         &self,
-        (config, hash): (Fields, String),
+        (config, hash): (Config, String),
         options: Options,
         (bytes, pace): (usize, Pace),
     ) -> Result<(Declared, Rim), Refusal> {
@@ -143,7 +142,7 @@ impl Loader {
     /// Checks a configuration: what was loaded last, as far as it can be the same, and as far as it lends its times.
     async fn parse(
         &self,
-        config: Fields,
+        config: Config,
         options: Options,
         [same, times]: [Arc<Known>; 2],
         (bytes, pace): (usize, Pace),

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::entity::Scratch;
 use super::error::{Failure, Tree};
-use super::flatten::{Item, Items, LISTED, get};
+use super::flatten::{Item, Items, LISTED};
+use super::given::Given;
 use super::kinds::{Kind, Kinds};
 use super::unique::{self, Claims};
 use super::{Entity, Head, Known, migrate};
@@ -41,7 +42,7 @@ struct Directory<'i> {
 /// from.
 pub(super) fn check(
     kinds: &Kinds<'_>,
-    (items, mut given): (Items, Vec<Fields>),
+    (items, mut given): (Items, Vec<Given>),
     head: &Head,
     mut tree: Tree,
     known: &Known,
@@ -204,13 +205,13 @@ struct References {
 
 impl References {
     /// Puts ids in place of names.
-    fn resolve(&mut self, kinds: &Kinds<'_>, directory: &Directory<'_>, index: usize, given: &mut Fields) {
+    fn resolve(&mut self, kinds: &Kinds<'_>, directory: &Directory<'_>, index: usize, given: &mut Given) {
         let items = directory.items;
         let kind = kinds.get(items.all[index].kind);
         let parent = items.all[index].parent;
         for foreign in &kind.foreign {
             let (name, reference) = (foreign.name, foreign.reference);
-            let reference_given = get(given, name).filter(|value| !value.is_null()).cloned();
+            let reference_given = given.get(name).filter(|value| !value.is_null()).cloned();
             if let Some(value) = reference_given {
                 let found = kinds.find(reference).and_then(|kind| match &value {
                     Value::String(key) => directory.find(kind, key),
@@ -231,17 +232,15 @@ impl References {
                     self.dangling.push(Dangling { item: index, field: name, reference, value });
                 }
                 if let Some(id) = id {
-                    given.insert(name.to_owned(), json!({ "id": id }));
+                    given.insert(name.into(), json!({ "id": id }));
                 }
             } else if let Some((around, _)) = parent.filter(|(_, field)| *field == name) {
                 if foreign.required {
                     let id = json!({ "id": items.all[around].id });
-                    given.insert(name.to_owned(), id);
+                    given.insert(name.into(), id);
                 } else {
                     // Where it stands says whose it is; what may refer to whom is not asked.
-                    if get(given, name).is_some() {
-                        given.shift_remove(name);
-                    }
+                    given.remove(name);
                 }
             }
         }

@@ -204,14 +204,6 @@ impl Entity {
             (*start, *end) = (moved(*start), moved(*end));
         }
     }
-
-    /// Appends the document as it is shown to who brought it, as JSON.
-    pub(super) fn show(&self, out: &mut String) {
-        match &self.shown {
-            Some(shown) => out.push_str(&serde_json::to_string(shown).expect("a document is JSON")),
-            None => out.push_str(&self.body),
-        }
-    }
 }
 
 /// Facts of a document that are kept by themselves, and its id.

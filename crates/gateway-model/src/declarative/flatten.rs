@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
+use super::config::{Config, Node};
 use super::error::Tree;
+use super::given::{Given, Names};
 use super::kinds::Kinds;
 use super::{FORMATS, Head, ids};
-use crate::error::Fields;
 use crate::schema::Source;
 
 const EXPECTED_ARRAY: &str = "expected an array";
@@ -33,7 +34,8 @@ pub(super) struct Item {
 pub(super) struct Items {
     pub(super) all: Vec<Item>,
     /// What was given for each, without what stood inside.
-    given: Vec<Fields>,
+    given: Vec<Given>,
+    names: Names,
     seen: std::collections::HashMap<String, usize, foldhash::fast::RandomState>,
 }
 
@@ -41,27 +43,27 @@ pub(super) struct Items {
 /// to `tree`.
 pub(super) fn flatten(
     kinds: &Kinds<'_>,
-    mut config: Map<String, Value>,
+    mut config: Config,
     head: &mut Head,
     tree: &mut Tree,
     source: &mut dyn Source,
-) -> (Items, Vec<Fields>) {
+) -> (Items, Vec<Given>) {
     read_head(&mut config, head, tree);
     let mut items = Items::default();
     for kind in 0..kinds.len() {
-        if let Some(list) = config.remove(kinds.get(kind).name) {
+        if let Some(list) = config.0.swap_remove(kinds.get(kind).name) {
             items.add_list(kinds, kind, list, None, (&mut *tree, &mut *source));
         }
     }
-    for name in config.keys() {
+    for name in config.0.keys() {
         tree.field(name).set_text("unknown field");
     }
     let given = std::mem::take(&mut items.given);
     (items, given)
 }
 
-fn read_head(config: &mut Map<String, Value>, head: &mut Head, tree: &mut Tree) {
-    match config.remove("_format_version") {
+fn read_head(config: &mut Config, head: &mut Head, tree: &mut Tree) {
+    match config.0.swap_remove("_format_version").map(Node::into_value) {
         None | Some(Value::Null) => tree.field("_format_version").set_text("required field missing"),
         Some(Value::String(format)) if FORMATS.contains(&format.as_str()) => head.format = format,
         Some(Value::String(_)) => {
@@ -69,30 +71,22 @@ fn read_head(config: &mut Map<String, Value>, head: &mut Head, tree: &mut Tree) 
         }
         Some(_) => tree.field("_format_version").set_text("expected a string"),
     }
-    match config.remove("_transform") {
+    match config.0.swap_remove("_transform").map(Node::into_value) {
         None | Some(Value::Null) => {}
         Some(Value::Bool(transform)) => head.transform = transform,
         Some(_) => tree.field("_transform").set_text("expected a boolean"),
     }
-    take_remarks(config, tree);
+    take_remarks(|name| config.take(name), tree);
 }
 
 /// Takes out what is only for readers.
-fn take_remarks(map: &mut Map<String, Value>, tree: &mut Tree) {
-    if map.shift_remove("_comment").is_some_and(|value| !value.is_null() && !value.is_string()) {
+fn take_remarks(mut take: impl FnMut(&str) -> Option<Value>, tree: &mut Tree) {
+    if take("_comment").is_some_and(|value| !value.is_null() && !value.is_string()) {
         tree.field("_comment").set_text("expected a string");
     }
-    if map.shift_remove("_ignore").is_some_and(|value| !value.is_null() && !is_list(&value)) {
+    if take("_ignore").is_some_and(|value| !value.is_null() && !is_list(&value)) {
         tree.field("_ignore").set_text(EXPECTED_ARRAY);
     }
-}
-
-/// What is called so. Entities are given with few fields, which are sooner looked through than a name is hashed.
-pub(super) fn get<'a>(given: &'a Fields, name: &str) -> Option<&'a Value> {
-    if given.len() > 8 {
-        return given.get(name);
-    }
-    given.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
 }
 
 fn is_list(value: &Value) -> bool {
@@ -104,31 +98,47 @@ impl Items {
         &mut self,
         kinds: &Kinds<'_>,
         kind: usize,
-        list: Value,
+        list: Node,
         parent: Option<(usize, &'static str)>,
         (tree, source): (&mut Tree, &mut dyn Source),
     ) {
         match list {
-            Value::Array(list) => {
-                self.all.reserve(list.len());
-                self.given.reserve(list.len());
-                for (at, value) in list.into_iter().enumerate() {
-                    match value {
-                        Value::Object(map) => self.add(kinds, (kind, at), map, parent, (&mut *tree, &mut *source)),
-                        Value::Array(list) if list.is_empty() => {
-                            self.add(kinds, (kind, at), Map::new(), parent, (&mut *tree, &mut *source));
-                        }
-                        _ => self
-                            .place(kinds, parent, tree)
-                            .field(kinds.get(kind).name)
-                            .item(at)
-                            .set_text("expected a record"),
-                    }
-                }
+            Node::List(list) => {
+                self.add_items(kinds, kind, list.into_iter(), parent, (tree, source));
             }
-            Value::Null => {}
-            other if is_list(&other) => {}
-            _ => self.place(kinds, parent, tree).field(kinds.get(kind).name).set_text(EXPECTED_ARRAY),
+            Node::Value(Value::Array(list)) => {
+                self.add_items(kinds, kind, list.into_iter().map(Node::Value), parent, (tree, source));
+            }
+            Node::Value(Value::Null) => {}
+            Node::Value(other) if is_list(&other) => {}
+            Node::Value(_) | Node::Record(_) => {
+                self.place(kinds, parent, tree).field(kinds.get(kind).name).set_text(EXPECTED_ARRAY)
+            }
+        }
+    }
+
+    fn add_items(
+        &mut self,
+        kinds: &Kinds<'_>,
+        kind: usize,
+        list: impl ExactSizeIterator<Item = Node>,
+        parent: Option<(usize, &'static str)>,
+        (tree, source): (&mut Tree, &mut dyn Source),
+    ) {
+        self.all.reserve(list.len());
+        self.given.reserve(list.len());
+        for (at, node) in list.enumerate() {
+            let given = match node {
+                Node::Record(given) => given,
+                Node::Value(Value::Object(map)) => Given::from_map(map, &mut self.names),
+                Node::Value(Value::Array(list)) if list.is_empty() => Given::default(),
+                Node::Value(_) | Node::List(_) => {
+                    let list = self.place(kinds, parent, tree).field(kinds.get(kind).name);
+                    list.item(at).set_text("expected a record");
+                    continue;
+                }
+            };
+            self.add(kinds, (kind, at), given, parent, (&mut *tree, &mut *source));
         }
     }
 
@@ -136,7 +146,7 @@ impl Items {
         &mut self,
         kinds: &Kinds<'_>,
         (kind, at): (usize, usize),
-        mut given: Map<String, Value>,
+        mut given: Given,
         parent: Option<(usize, &'static str)>,
         (tree, source): (&mut Tree, &mut dyn Source),
     ) {
@@ -145,21 +155,22 @@ impl Items {
         let schema = kinds.get(kind);
         // Most entities have no children: do not look for every possible one.
         let mut lists = Vec::new();
-        if given.keys().any(|name| kinds.find(name).is_some()) {
+        if given.names().any(|name| kinds.find(name).is_some()) {
             for (child, field) in &schema.children {
-                if let Some(list) = given.shift_remove(kinds.get(*child).name) {
+                if let Some(list) = given.remove(kinds.get(*child).name) {
                     lists.push((*child, *field, list));
                 }
             }
+            given.flatten();
         }
-        let remarks = get(&given, "_comment").is_some() || get(&given, "_ignore").is_some();
+        let remarks = given.get("_comment").is_some() || given.get("_ignore").is_some();
         let (id, derived) = self.identify(kinds, kind, &mut given, parent);
         let endpoint = schema.endpoint.filter(|(_, unique)| *unique);
-        let name = endpoint.and_then(|(field, _)| get(&given, field)?.as_str().map(str::to_owned));
+        let name = endpoint.and_then(|(field, _)| given.get(field)?.as_str().map(str::to_owned));
         self.all.push(Item { kind, parent, at, id, name, derived });
         let mut errors = Tree::default();
         if remarks {
-            take_remarks(&mut given, &mut errors);
+            take_remarks(|name| given.remove(name).map(Node::into_value), &mut errors);
         }
         self.given.push(given);
         if !errors.is_empty() {
@@ -176,15 +187,15 @@ impl Items {
         &mut self,
         kinds: &Kinds<'_>,
         kind: usize,
-        given: &mut Fields,
+        given: &mut Given,
         parent: Option<(usize, &'static str)>,
     ) -> (String, bool) {
         let schema = kinds.get(kind);
         if !schema.has_uuid {
-            let key = schema.entity.key_fields().first().and_then(|field| given.get(*field));
+            let key = schema.entity.key_fields().first().and_then(|field| given.get(field));
             return (key.and_then(Value::as_str).unwrap_or_default().to_owned(), false);
         }
-        if let Some(id) = get(given, "id") {
+        if let Some(id) = given.get("id") {
             return (id.as_str().unwrap_or_default().to_owned(), false);
         }
         let around = parent.map(|(index, field)| (field, self.all[index].id.as_str()));
@@ -198,7 +209,7 @@ impl Items {
             *turn += 1;
             if *turn == 1 { plain } else { ids::of_content(schema, given, around, *turn) }
         });
-        given.insert("id".to_owned(), Value::String(id.clone()));
+        given.insert(self.names.get("id"), Value::String(id.clone()));
         (id, found)
     }
 

@@ -12,6 +12,14 @@ use crate::registry::Registry;
 /// Kinds that are never changed on their way to the store. They are the numerous ones.
 const STORED_AS_CHECKED: [&str; 7] = ["services", "routes", "consumers", "plugins", "upstreams", "targets", "snis"];
 
+/// A kind that is only made of the others.
+const TAGS: &str = "tags";
+
+/// Whether a configuration may have entities of this kind.
+pub(super) fn is_kind(registry: &Registry, name: &str) -> bool {
+    name != TAGS && registry.entity(name).is_some()
+}
+
 /// All kinds a configuration may have, each after those it refers to.
 #[derive(Debug)]
 pub(super) struct Kinds<'r> {
@@ -51,7 +59,7 @@ impl Kind<'_> {
 impl<'r> Kinds<'r> {
     pub(super) fn new(registry: &'r Registry) -> Self {
         let mut kinds = Self { all: Vec::new(), by_name: HashMap::default() };
-        for entity in registry.entities().filter(|entity| entity.name() != "tags") {
+        for entity in registry.entities().filter(|entity| entity.name() != TAGS) {
             kinds.add(registry, entity, 0);
         }
         for at in 0..kinds.all.len() {

@@ -9,8 +9,8 @@ use foldhash::quality::RandomState;
 use serde_json::Value;
 
 use super::entity::{Id, Standing, without_times};
+use super::given::Given;
 use super::{Declared, Entity};
-use crate::error::Fields;
 use crate::schema::Source;
 use crate::schema::filled::Times;
 
@@ -60,10 +60,10 @@ impl Known {
 
     /// A hash of all that an entity is made of: `head` of the configuration it is from, what was given, and the field
     /// that refers to the entity around it with that one's id.
-    pub(super) fn origin(&self, head: &str, given: &Fields, parent: Option<(&str, &str)>) -> NonZeroU64 {
+    pub(super) fn origin(&self, head: &str, given: &Given, parent: Option<(&str, &str)>) -> NonZeroU64 {
         let mut state = self.places.hasher().build_hasher();
         (head, parent).hash(&mut state);
-        hash_object(given, &mut state);
+        hash_object(given.iter(), &mut state);
         NonZeroU64::new(state.finish()).unwrap_or(NonZeroU64::MIN)
     }
 
@@ -110,7 +110,7 @@ impl Was {
     }
 }
 
-fn hash_object(object: &Fields, state: &mut impl Hasher) {
+fn hash_object<'d>(object: impl ExactSizeIterator<Item = (&'d str, &'d Value)>, state: &mut impl Hasher) {
     state.write_usize(object.len());
     for (name, value) in object {
         name.hash(state);
@@ -143,7 +143,7 @@ fn hash_value(value: &Value, state: &mut impl Hasher) {
         }
         Value::Object(map) => {
             state.write_u8(8);
-            hash_object(map, state);
+            hash_object(map.iter().map(|(name, value)| (name.as_str(), value)), state);
         }
     }
 }

@@ -1,8 +1,9 @@
 mod facts;
+mod forms;
 mod reuse;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::entities::RouterFlavor;
@@ -82,7 +83,19 @@ fn declared(config: Value) -> Declared {
 }
 
 fn answer(config: Value) -> Value {
-    serde_json::from_str(&declared(config).answer(&mut Fixed(0))).expect("the answer is JSON")
+    serde_json::from_str(&answer_of(&declared(config))).expect("the answer is JSON")
+}
+
+/// The same in parts of any size, and as long as it is said to be.
+fn answer_of(declared: &Declared) -> String {
+    let whole = declared.clone().into_answer(&mut Fixed(0)).part(usize::MAX / 2).expect("there always is an answer");
+    for size in [1, 700] {
+        let mut answer = declared.clone().into_answer(&mut Fixed(0));
+        assert_eq!(answer.length(), whole.len(), "{whole}");
+        let parts: String = std::iter::from_fn(|| answer.part(size)).collect();
+        assert_eq!(parts, whole);
+    }
+    whole
 }
 
 /// The message without what all begin with, and the fields.
@@ -160,7 +173,7 @@ fn passwords_are_hashed_unless_told_otherwise() {
     };
     let plain = declared(config(true));
     assert_eq!(password(&plain), "hash of p");
-    assert!(plain.answer(&mut Fixed(0)).contains(r#""password":"p""#), "who wrote it sees what was written");
+    assert!(answer_of(&plain).contains(r#""password":"p""#), "who wrote it sees what was written");
     assert_eq!(password(&declared(config(false))), "p");
 }
 
@@ -206,10 +219,7 @@ fn what_is_loaded_again_keeps_the_time_it_was_made() {
         declared.entities.iter().filter(own).map(|entity| entity.body.clone()).collect::<Vec<_>>()
     };
     assert_eq!(bodies(&first), bodies(&again));
-    assert_eq!(
-        first.answer(&mut At(0)).matches("1999.125").count(),
-        again.answer(&mut At(0)).matches("1999.125").count()
-    );
+    assert_eq!(answer_of(&first).matches("1999.125").count(), answer_of(&again).matches("1999.125").count());
     let (changed, _) = load(1_000_000_500_000, &known, "other");
     let (before, after) = (times(&again), times(&changed));
     let new: Vec<&String> = after.iter().filter(|line| !before.contains(line)).collect();

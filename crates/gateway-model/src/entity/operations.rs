@@ -11,7 +11,7 @@ use crate::schema::process::{self, Mode};
 use crate::schema::validate::{self, Completeness};
 use crate::schema::value::{display, get_path, is_nonempty, quoted, same};
 use crate::schema::view::View;
-use crate::schema::{Document, Field, Kind, OnDelete, Source};
+use crate::schema::{Document, Field, Input, Kind, OnDelete, Source};
 
 const REQUIRED: &str = "required field missing";
 
@@ -133,7 +133,7 @@ impl EntitySchema {
     ///
     /// # Errors
     /// As [`Self::insert`].
-    pub(crate) fn fill(&self, given: Fields, source: &mut dyn Source) -> Result<Filled<'_>, DaoError> {
+    pub(crate) fn fill(&self, given: impl Input, source: &mut dyn Source) -> Result<Filled<'_>, DaoError> {
         self.check_ttl(&given)?;
         let view = self.view(&given);
         let document = process::whole_record(view, given, source).map_err(DaoError::SchemaViolation)?;
@@ -276,9 +276,10 @@ impl EntitySchema {
     }
 
     /// A `ttl` is an option of the write more than a part of the document, and is checked before it.
-    fn check_ttl(&self, given: &Fields) -> Result<(), DaoError> {
+    fn check_ttl(&self, given: &dyn Document) -> Result<(), DaoError> {
         const LONGEST: u64 = 100_000_000;
-        let Some(ttl) = given.get("ttl").filter(|ttl| self.ttl && !ttl.is_null()) else { return Ok(()) };
+        let ttl = if self.ttl { given.get("ttl") } else { None };
+        let Some(ttl) = ttl.filter(|ttl| !ttl.is_null()) else { return Ok(()) };
         let fits = ttl.as_f64().is_some_and(|ttl| ttl.fract() == 0.0 && (0.0..=LONGEST as f64).contains(&ttl));
         if fits {
             return Ok(());

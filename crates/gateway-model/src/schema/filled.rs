@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::ahead::Ahead;
 use super::field::Field;
+use super::process::Input;
 use super::view::View;
 
 /// Something with values by name.
@@ -98,17 +99,18 @@ impl<'s> Filled<'s> {
     }
 
     /// Puts what was given where it belongs, and keeps places for what is to be made.
-    pub(super) fn sorted(view: View<'s>, input: Map<String, Value>) -> Self {
+    pub(super) fn sorted(view: View<'s>, input: impl Input) -> Self {
         let generated = &view.record().defaults().generated;
+        let input = input.entries();
         let mut document = Self { given: Vec::with_capacity(input.len() + generated.len() + 1), ..Self::empty(view) };
         for (name, value) in input {
-            match view.record().index.get(&name) {
+            match view.record().index.get(name.as_ref()) {
                 Some(at) => {
                     document.places = document.places.with(at);
                     document.given.push((at, Held::Own(value)));
                 }
                 None => {
-                    document.others.insert(name, value);
+                    document.others.insert(name.as_ref().to_owned(), value);
                 }
             }
         }

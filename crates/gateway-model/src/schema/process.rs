@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::field::{Field, Kind, Record, Schema};
-use super::filled::Filled;
+use super::filled::{Document, Filled};
 use super::validate::{self, Error};
 use super::value::{display, same};
 use super::view::View;
@@ -29,17 +29,45 @@ pub(crate) enum Mode {
     Changes,
 }
 
+/// What was given for a document.
+pub(crate) trait Input: Document + Sized {
+    type Name: AsRef<str>;
+
+    /// Names and values. No two have the same name.
+    fn entries(self) -> impl ExactSizeIterator<Item = (Self::Name, Value)>;
+
+    /// The same as an object.
+    fn into_map(self) -> Map<String, Value>;
+}
+
+impl Input for Map<String, Value> {
+    type Name = String;
+
+    fn entries(self) -> impl ExactSizeIterator<Item = (String, Value)> {
+        self.into_iter()
+    }
+
+    fn into_map(self) -> Self {
+        self
+    }
+}
+
 /// Completes a document that is written as a whole: as [`record`] does, with defaults left where they are.
 ///
 /// # Errors
 /// As [`record`].
 pub(crate) fn whole_record<'s>(
     view: View<'s>,
-    mut input: Map<String, Value>,
+    input: impl Input,
     source: &mut dyn Source,
 ) -> Result<Filled<'s>, Map<String, Value>> {
-    expand(view.shorthands(), &mut input)?;
-    let mut document = Filled::sorted(view, input);
+    let mut document = if view.shorthands().iter().any(|shorthand| input.get(shorthand.name).is_some()) {
+        let mut input = input.into_map();
+        expand(view.shorthands(), &mut input)?;
+        Filled::sorted(view, input)
+    } else {
+        Filled::sorted(view, input)
+    };
     document.complete(|field, value| {
         let value = match value {
             Some(Value::String(text)) if field.flags.legacy && field.flags.uuid && text.is_empty() => Some(Value::Null),

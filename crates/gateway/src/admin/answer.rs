@@ -1,6 +1,7 @@
 //! Answers: a status and a document, and the headers that all of them have.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -24,18 +25,38 @@ const LATENCY: HeaderName = HeaderName::from_static("x-kong-admin-latency");
 const PART: usize = 64 * 1024;
 
 /// What is answered to a call of the Admin API.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct Answer {
     status: u16,
     content: Content,
     headers: Vec<(HeaderName, String)>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 enum Content {
     None,
     Json(Value),
     Text(&'static str, String),
+    Parts(Parts),
+}
+
+/// JSON that is made as it is written.
+struct Parts {
+    length: usize,
+    next: Box<dyn FnMut(usize) -> Option<String> + Send>,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+/// What is still to be made is only the same as itself.
+impl PartialEq for Parts {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
 }
 
 impl Answer {
@@ -47,6 +68,19 @@ impl Answer {
     /// A document that is JSON already.
     pub fn json_text(status: u16, document: String) -> Self {
         Self { status, content: Content::Text(JSON, document), headers: Vec::new() }
+    }
+
+    /// A document that is JSON already and so many bytes long. `next` makes the next part of it, of about the size it is
+    /// called with.
+    pub fn json_parts(
+        status: u16,
+        length: usize,
+        mut next: impl FnMut(usize) -> Option<String> + Send + 'static,
+    ) -> Self {
+        if length <= PART {
+            return Self::json_text(status, std::iter::from_fn(|| next(PART)).collect());
+        }
+        Self { status, content: Content::Parts(Parts { length, next: Box::new(next) }), headers: Vec::new() }
     }
 
     /// `{"message": …}`
@@ -113,10 +147,11 @@ impl Answer {
     }
 
     pub(super) fn into_response(self, request: &HeaderMap, origins: &[String], took: Duration) -> Response {
-        let (content_type, body) = match self.content {
-            Content::None => (None, String::new()),
-            Content::Json(document) => (Some(JSON), document.to_string()),
-            Content::Text(content_type, text) => (Some(content_type), text),
+        let (content_type, length, body) = match self.content {
+            Content::None => (None, 0, Body::empty()),
+            Content::Json(document) => whole(JSON, document.to_string()),
+            Content::Text(content_type, text) => whole(content_type, text),
+            Content::Parts(Parts { length, next }) => (Some(JSON), length, made(next)),
         };
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -131,7 +166,7 @@ impl Answer {
             put(CONTENT_TYPE, content_type);
         }
         if self.status != 204 && self.status != 304 {
-            put(CONTENT_LENGTH, &body.len().to_string());
+            put(CONTENT_LENGTH, &length.to_string());
         }
         put(ACCESS_CONTROL_ALLOW_ORIGIN, origin(request, origins));
         put(ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
@@ -140,20 +175,32 @@ impl Answer {
         for (name, value) in self.headers {
             put(name, &value);
         }
-        *response.body_mut() = if body.len() > PART { in_parts(body.into()) } else { Body::from(body) };
+        *response.body_mut() = body;
         response
     }
 }
 
+/// The type, length and body of a text.
+fn whole(content_type: &'static str, text: String) -> (Option<&'static str>, usize, Body) {
+    let length = text.len();
+    let body = if length > PART { in_parts(text.into()) } else { Body::from(text) };
+    (Some(content_type), length, body)
+}
+
 /// A large body part by part: a whole configuration written at once would keep the processor from others for a while.
-fn in_parts(body: Bytes) -> Body {
-    Body::from_stream(futures_util::stream::unfold(body, |mut rest| async move {
-        if rest.is_empty() {
-            return None;
-        }
+fn in_parts(mut body: Bytes) -> Body {
+    parts(move || (!body.is_empty()).then(|| body.split_to(body.len().min(PART))))
+}
+
+/// A body that is made part by part: all of it may be as large as everything that the node knows.
+fn made(mut next: Box<dyn FnMut(usize) -> Option<String> + Send>) -> Body {
+    parts(move || next(PART).map(Bytes::from))
+}
+
+fn parts(next: impl FnMut() -> Option<Bytes> + Send + 'static) -> Body {
+    Body::from_stream(futures_util::stream::unfold(next, |mut next| async move {
         std::thread::yield_now();
-        let part = rest.split_to(rest.len().min(PART));
-        Some((Ok::<_, Infallible>(part), rest))
+        next().map(|part| (Ok::<_, Infallible>(part), next))
     }))
 }
 

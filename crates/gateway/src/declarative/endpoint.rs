@@ -1,5 +1,7 @@
 //! `/config`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -33,7 +35,8 @@ impl ConfigEndpoint for Loader {
         let (content_type, query) = (content_type.map(str::to_owned), query.to_owned());
         async move {
             let bytes = body.len();
-            let read = aside(bytes, move || Request::read(content_type.as_deref(), &body, &query));
+            let registry = Arc::clone(self.dao.registry());
+            let read = aside(bytes, move || Request::read(&registry, content_type.as_deref(), &body, &query));
             match read.await {
                 Some(Ok(request)) => self.answer(request, bytes).await,
                 Some(Err(BadRequest::NotJson)) => AdminAnswer::message(400, "Cannot parse JSON body"),
@@ -58,8 +61,8 @@ impl Loader {
             None => return cut_short(),
         };
         match Self::load(self, (config, hash), options, (bytes, request.pace)).await {
-            Ok((declared, mut rim)) => match aside(bytes, move || declared.answer(&mut rim)).await {
-                Some(answer) => AdminAnswer::json_text(201, answer),
+            Ok((declared, mut rim)) => match aside(bytes, move || declared.into_answer(&mut rim)).await {
+                Some(mut answer) => AdminAnswer::json_parts(201, answer.length(), move |size| answer.part(size)),
                 None => cut_short(),
             },
             Err(Refusal::Config(error)) => AdminAnswer::json(400, error.body()),

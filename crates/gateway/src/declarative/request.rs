@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use gateway_model::declarative::{self, ConfigError};
-use gateway_model::error::Fields;
+use gateway_model::declarative::{self, Config as Parsed, ConfigError, Json};
+use gateway_model::registry::Registry;
 use serde_json::Value;
 
-use super::json;
 use crate::pace::Pace;
 
 /// The most parts of a form that are looked at.
@@ -27,7 +26,7 @@ pub(super) struct Request {
 /// How the configuration came.
 #[derive(Debug)]
 pub(super) enum Config {
-    Document(Fields, String),
+    Document(Parsed, String),
     Text(String),
 }
 
@@ -41,32 +40,33 @@ pub(super) enum BadRequest {
 impl Request {
     /// Reads a body of this type, and the URL's arguments.
     pub(super) fn read(
+        registry: &Registry,
         content_type: Option<&str>,
         body: &Bytes,
         query: &[(String, String)],
     ) -> Result<Self, BadRequest> {
         let (kind, mut pace) = (content_type.unwrap_or_default(), Pace::new());
-        let arguments = query.iter().map(|(name, value)| (name.clone(), Value::String(value.clone())));
-        let mut params: Fields = arguments.collect();
+        let mut params = Parsed::default();
+        query.iter().for_each(|(name, value)| params.put(name, value.clone()));
         if kind.to_ascii_lowercase().starts_with("application/json") {
-            match json::read(body, &mut pace) {
-                Ok(Value::Object(document)) => params.extend(document),
-                Ok(Value::Array(_)) => {}
+            match declarative::read_json(registry, body, &mut || pace.step()) {
+                Ok(Json::Config(document)) => params.extend(document),
+                Ok(Json::Other(Value::Array(_))) => {}
                 _ => return Err(BadRequest::NotJson),
             }
         } else if kind.starts_with("multipart/form-data") {
-            params.extend(multipart(kind, body));
+            multipart(kind, body).into_iter().for_each(|(name, part)| params.put(&name, part));
         } else if kind.starts_with("application/x-www-form-urlencoded") {
-            let pairs = form_urlencoded::parse(body).into_owned().take(MAX_PARTS);
-            params.extend(pairs.map(|(name, value)| (name, Value::String(value))));
+            let pairs = form_urlencoded::parse(body).take(MAX_PARTS);
+            pairs.for_each(|(name, value)| params.put(&name, value.into_owned()));
         }
-        let check_hash = params.shift_remove("check_hash").is_some_and(|value| is_one(&value));
-        let flatten_errors = params.shift_remove("flatten_errors").is_some_and(|value| is_truthy(&value));
+        let check_hash = params.take("check_hash").is_some_and(|value| is_one(&value));
+        let flatten_errors = params.take("flatten_errors").is_some_and(|value| is_truthy(&value));
         let text = || String::from_utf8_lossy(body).into_owned();
-        let config = if params.contains_key("_format_version") {
+        let config = if params.has("_format_version") {
             Config::Document(params, declarative::hash_of_text(body))
         } else {
-            match params.shift_remove("config").filter(|config| !config.is_null()) {
+            match params.take("config").filter(|config| !config.is_null()) {
                 Some(Value::String(text)) => Config::Text(text),
                 Some(other) => Config::Text(other.to_string()),
                 None if body.is_empty() => return Err(BadRequest::Missing),
@@ -86,10 +86,10 @@ impl Config {
         }
     }
 
-    pub(super) fn read(self) -> Result<(Fields, String), ConfigError> {
+    pub(super) fn read(self) -> Result<(Parsed, String), ConfigError> {
         match self {
             Self::Document(document, hash) => Ok((document, hash)),
-            Self::Text(text) => Ok((declarative::read_text(&text)?, declarative::hash_of_text(&text))),
+            Self::Text(text) => Ok((declarative::read_text(&text)?.into(), declarative::hash_of_text(&text))),
         }
     }
 }
@@ -110,17 +110,17 @@ fn is_truthy(value: &Value) -> bool {
 }
 
 /// The parts of a form as texts; none when it is malformed.
-fn multipart(kind: &str, body: &Bytes) -> Fields {
-    let Ok(boundary) = multer::parse_boundary(kind) else { return Fields::new() };
+fn multipart(kind: &str, body: &Bytes) -> Vec<(String, String)> {
+    let Ok(boundary) = multer::parse_boundary(kind) else { return Vec::new() };
     let body = body.clone();
     let chunks = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
     let mut form = multer::Multipart::new(chunks, boundary);
     let read = async {
-        let mut parts = Fields::new();
+        let mut parts = Vec::new();
         while let Ok(Some(part)) = form.next_field().await {
             let Some(name) = part.name().map(str::to_owned) else { continue };
             let Ok(content) = part.bytes().await else { break };
-            parts.insert(name, Value::String(String::from_utf8_lossy(&content).into_owned()));
+            parts.push((name, String::from_utf8_lossy(&content).into_owned()));
             if parts.len() >= MAX_PARTS {
                 break;
             }

@@ -85,7 +85,7 @@ fn load(config: &Value, at: u64, known: &Known, reuse: bool) -> Result<(Declared
 
 fn told(declared: &Declared) -> (Vec<(&'static str, String, String)>, String) {
     let each = declared.entities.iter().map(|entity| (entity.kind, entity.id().to_owned(), entity.body.to_string()));
-    (each.collect(), declared.answer(&mut At(0)))
+    (each.collect(), answer_of(declared))
 }
 
 proptest! {
