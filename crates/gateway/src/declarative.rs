@@ -126,7 +126,7 @@ impl Loader {
         // Only what the store is sure to have can be the same as before.
         let same = match loaded.whole {
             Some(_) => Arc::clone(&loaded.known),
-            None => Arc::new(loaded.known.emptied()),
+            None => Arc::default(),
         };
         let parsed = self.parse(config, options, [same, Arc::clone(&loaded.known)], (bytes, pace)).await;
         let (mut declared, known, rim) = parsed.map_err(|error| Refusal::Config(Box::new(error)))?;

@@ -1,7 +1,7 @@
 //! Checks entities one by one, then against each other.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU64;
 
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use super::error::{Failure, Tree};
 use super::flatten::{Item, Items, LISTED};
 use super::given::Given;
 use super::kinds::{Kind, Kinds};
-use super::unique::{self, Claims};
+use super::unique;
 use super::{Entity, Head, Known, migrate};
 use crate::error::{DaoError, Fields};
 use crate::schema::Source;
@@ -30,11 +30,14 @@ struct Dangling {
     field: &'static str,
     reference: &'static str,
     value: Value,
+    /// What the entity that has it is called.
+    called: String,
 }
 
 /// Entities by what they are referred to by: for each kind that something refers to, by name and by id.
 struct Directory<'i> {
     items: &'i Items,
+    given: &'i [Given],
     kinds: Vec<OnceCell<(Index<'i>, Index<'i>)>>,
 }
 
@@ -42,21 +45,16 @@ struct Directory<'i> {
 /// from.
 pub(super) fn check(
     kinds: &Kinds<'_>,
-    (items, mut given): (Items, Vec<Given>),
+    (mut items, mut given): (Items, Vec<Given>),
     head: &Head,
     mut tree: Tree,
     known: &Known,
     source: &mut dyn Source,
 ) -> Result<Vec<Entity>, Failure> {
-    let directory = Directory::new(kinds.len(), &items);
-    let mut references = References::default();
-    for (index, given) in given.iter_mut().enumerate() {
-        references.resolve(kinds, &directory, index, given);
-    }
-    drop(directory);
+    let references = References::resolve(kinds, &items, &mut given);
+    let mut claims = std::mem::take(&mut items.claims);
     let mut source = Noticing { source, now: None, random: false };
-    let mut checked = Vec::with_capacity(items.all.len());
-    let mut claims = Claims::new(items.all.len());
+    let mut checked = Checked { entities: Vec::with_capacity(items.all.len()), open: BTreeMap::new() };
     let mut scratch = Scratch::default();
     // What children of the same parent refer to it by.
     let mut reference = (None, Value::Null);
@@ -64,12 +62,11 @@ pub(super) fn check(
         source.pause();
         let kind = kinds.get(item.kind);
         let parent = item.parent.map(|(parent, field)| (field, items.all[parent].id.as_str()));
-        let origin = (kind.has_uuid && !kind.is_open(head)).then(|| known.origin(&head.format, &given, parent));
-        claims.id(item.kind, &item.id);
+        let origin = (kind.has_uuid && !kind.is_open(head)).then(|| Known::origin(&head.format, &given, parent));
         let values = claims.of(item.kind, kind, &given);
-        if let Some(same) = origin.and_then(|origin| known.find(kind.name, &item.id, origin)) {
-            claims.take(item.kind, item.name.as_deref(), &values);
-            checked.push(Form::Final(same));
+        if let Some(same) = origin.and_then(|origin| known.find(kind.name, item.key, origin)) {
+            claims.take(item.name, &values);
+            checked.entities.push(same);
             continue;
         }
         if let Some((parent, _)) = item.parent.filter(|(parent, _)| reference.0 != Some(*parent)) {
@@ -90,20 +87,19 @@ pub(super) fn check(
         if let Some((field, _)) = parent {
             document.set(field, &reference.1);
         }
-        let (name, made) = (unique::name(kind, &document), claims.of(item.kind, kind, &document));
-        claims.take(item.kind, name, &made);
+        let name = unique::name(kind, &document).map(|name| claims.name(item.kind, name));
+        let made = claims.of(item.kind, kind, &document);
+        claims.take(name, &made);
         // What was given says who it is in another load, before it is completed.
-        let as_given = name == item.name.as_deref() && made == values;
-        let form = Form::new(kind, head, document, &mut scratch);
-        checked.push(form.made_of(origin.filter(|_| as_given && !source.random)));
+        let as_given = name == item.name && made == values;
+        checked.add((kind, head), document, origin.filter(|_| as_given && !source.random), &mut scratch);
     }
     references.report_if_others_failed(kinds, &items, &mut tree);
     if !tree.is_empty() {
         return Err(Failure { tree, ids: Vec::new() });
     }
     if claims.twice {
-        let documents: Vec<Fields> = checked.iter().map(Form::document).collect();
-        unique::report(kinds, &items, &documents, &mut tree);
+        unique::report(kinds, &items, &checked.documents(), &mut tree);
     }
     references.report(kinds, &items, &mut tree);
     if !tree.is_empty() {
@@ -115,16 +111,16 @@ pub(super) fn check(
 }
 
 impl<'i> Directory<'i> {
-    fn new(kinds: usize, items: &'i Items) -> Self {
-        Self { items, kinds: (0..kinds).map(|_| OnceCell::new()).collect() }
+    fn new(kinds: usize, items: &'i Items, given: &'i [Given]) -> Self {
+        Self { items, given, kinds: (0..kinds).map(|_| OnceCell::new()).collect() }
     }
 
-    fn find(&self, kind: usize, key: &str) -> Option<usize> {
+    fn find(&self, kinds: &Kinds<'_>, kind: usize, key: &str) -> Option<usize> {
         let (names, ids) = self.kinds[kind].get_or_init(|| {
             let (mut names, mut ids) = (Index::default(), Index::default());
             for (index, item) in self.items.all.iter().enumerate().filter(|(_, item)| item.kind == kind) {
-                if let Some(name) = &item.name {
-                    names.entry(name.as_str()).or_insert(index);
+                if let Some(name) = unique::name(kinds.get(kind), &self.given[index]) {
+                    names.entry(name).or_insert(index);
                 }
                 ids.entry(item.id.as_str()).or_insert(index);
             }
@@ -156,40 +152,40 @@ impl Source for Noticing<'_> {
     }
 }
 
-/// An entity that is right by itself.
-enum Form {
-    /// As it is stored.
-    Final(Entity),
-    /// Perhaps not as it is stored.
-    Open(Fields),
+/// Entities that are right by themselves.
+struct Checked {
+    entities: Vec<Entity>,
+    /// Documents that are perhaps not as they are stored, by the places of their entities, of which nothing else is there.
+    open: BTreeMap<usize, Fields>,
 }
 
-impl Form {
-    fn new(kind: &Kind<'_>, head: &Head, mut document: Filled<'_>, scratch: &mut Scratch) -> Self {
+impl Checked {
+    /// Adds a document. `origin` tells what it was made of, if it would be the same when it is made of that again.
+    fn add(
+        &mut self,
+        (kind, head): (&Kind<'_>, &Head),
+        mut document: Filled<'_>,
+        origin: Option<NonZeroU64>,
+        scratch: &mut Scratch,
+    ) {
         if kind.name == "routes" && head.format != "3.0" {
             migrate::route(&mut document);
         }
         if kind.is_open(head) {
-            Self::Open(document.into_map())
-        } else {
-            Self::Final(Entity::new(kind, &document, scratch))
+            self.open.insert(self.entities.len(), document.into_map());
+            self.entities.push(Entity::of_document(kind.entity, &Fields::new(), None));
+            return;
         }
+        let mut entity = Entity::new(kind, &document, scratch);
+        // What lives for some time lives anew each time.
+        entity.origin = origin.filter(|_| entity.ttl().is_none() && entity.has_generated_times());
+        self.entities.push(entity);
     }
 
-    /// Notes what the entity was made of, if it would be the same when it is made of that again.
-    fn made_of(mut self, origin: Option<NonZeroU64>) -> Self {
-        if let Self::Final(entity) = &mut self {
-            // What lives for some time lives anew each time.
-            entity.origin = origin.filter(|_| entity.ttl().is_none() && entity.has_generated_times());
-        }
-        self
-    }
-
-    fn document(&self) -> Fields {
-        match self {
-            Self::Final(entity) => entity.document(),
-            Self::Open(document) => document.clone(),
-        }
+    fn documents(&self) -> Vec<Fields> {
+        let document =
+            |(at, entity): (usize, &Entity)| self.open.get(&at).cloned().unwrap_or_else(|| entity.document());
+        self.entities.iter().enumerate().map(document).collect()
     }
 }
 
@@ -205,17 +201,42 @@ struct References {
 
 impl References {
     /// Puts ids in place of names.
-    fn resolve(&mut self, kinds: &Kinds<'_>, directory: &Directory<'_>, index: usize, given: &mut Given) {
-        let items = directory.items;
+    fn resolve(kinds: &Kinds<'_>, items: &Items, given: &mut [Given]) -> Self {
+        let mut references = Self::default();
+        let mut ids = Vec::new();
+        let directory = Directory::new(kinds.len(), items, given);
+        for index in &items.referring {
+            references.find(kinds, &directory, *index, &mut ids);
+        }
+        for (index, field, id) in ids {
+            match id {
+                Some(id) => given[index].insert(field.into(), json!({ "id": id })),
+                // Where it stands says whose it is; what may refer to whom is not asked.
+                None => drop(given[index].remove(field)),
+            }
+        }
+        references
+    }
+
+    /// Finds what an entity refers to: fields and what stands in their places.
+    fn find(
+        &mut self,
+        kinds: &Kinds<'_>,
+        directory: &Directory<'_>,
+        index: usize,
+        ids: &mut Vec<(usize, &'static str, Option<String>)>,
+    ) {
+        let (items, given) = (directory.items, &directory.given[index]);
         let kind = kinds.get(items.all[index].kind);
         let parent = items.all[index].parent;
         for foreign in &kind.foreign {
             let (name, reference) = (foreign.name, foreign.reference);
-            let reference_given = given.get(name).filter(|value| !value.is_null()).cloned();
-            if let Some(value) = reference_given {
-                let found = kinds.find(reference).and_then(|kind| match &value {
-                    Value::String(key) => directory.find(kind, key),
-                    Value::Object(map) => map.get("id").and_then(Value::as_str).and_then(|id| directory.find(kind, id)),
+            if let Some(value) = given.get(name).filter(|value| !value.is_null()) {
+                let found = kinds.find(reference).and_then(|kind| match value {
+                    Value::String(key) => directory.find(kinds, kind, key),
+                    Value::Object(map) => {
+                        map.get("id").and_then(Value::as_str).and_then(|id| directory.find(kinds, kind, id))
+                    }
                     _ => None,
                 });
                 match (parent, value.is_string()) {
@@ -223,25 +244,16 @@ impl References {
                     (None, true) => {}
                     (None, false) => self.long = true,
                 }
-                let id = match (found, &value) {
-                    (Some(found), Value::String(_)) => Some(items.all[found].id.clone()),
-                    (None, Value::String(_)) => Some(NOBODY.to_owned()),
-                    _ => None,
-                };
-                if found.is_none() {
-                    self.dangling.push(Dangling { item: index, field: name, reference, value });
+                if value.is_string() {
+                    let id = found.map_or_else(|| NOBODY.to_owned(), |found| items.all[found].id.clone());
+                    ids.push((index, name, Some(id)));
                 }
-                if let Some(id) = id {
-                    given.insert(name.into(), json!({ "id": id }));
+                if found.is_none() {
+                    let called = unique::name(kind, given).unwrap_or(&items.all[index].id).to_owned();
+                    self.dangling.push(Dangling { item: index, field: name, reference, value: value.clone(), called });
                 }
             } else if let Some((around, _)) = parent.filter(|(_, field)| *field == name) {
-                if foreign.required {
-                    let id = json!({ "id": items.all[around].id });
-                    given.insert(name.into(), id);
-                } else {
-                    // Where it stands says whose it is; what may refer to whom is not asked.
-                    given.remove(name);
-                }
+                ids.push((index, name, foreign.required.then(|| items.all[around].id.clone())));
             }
         }
     }
@@ -266,49 +278,39 @@ impl References {
     }
 
     fn report(&self, kinds: &Kinds<'_>, items: &Items, tree: &mut Tree) {
-        for Dangling { item, field, reference, value } in &self.dangling {
+        for Dangling { item, field, reference, value, called } in &self.dangling {
             let item = &items.all[*item];
             let value = match value {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
             let text = format!("invalid reference '{field}: {value}' (no such entry in '{reference}')");
-            let place = item.name.as_deref().unwrap_or(&item.id);
-            tree.field(kinds.get(item.kind).name).field(place).push_text(&text);
+            tree.field(kinds.get(item.kind).name).field(called).push_text(&text);
         }
     }
 }
 
-/// Brings documents into their stored form, kind by kind.
-fn finish(
-    kinds: &Kinds<'_>,
-    items: &Items,
-    checked: Vec<Form>,
-    source: &mut dyn Source,
-) -> Result<Vec<Entity>, Failure> {
-    let finished = items.all.iter().zip(checked).enumerate().map(|(index, (item, form))| {
-        let kind = kinds.get(item.kind);
-        match form {
-            Form::Final(entity) => Ok(entity),
-            Form::Open(document) => match kind.entity.insert(document.clone(), source) {
-                Ok(stored) => {
-                    let shown = (stored != document).then_some(document);
-                    Ok(Entity::of_document(kind.entity, &stored, shown))
-                }
-                Err(error) => {
-                    let mut tree = Tree::default();
-                    items
-                        .place(kinds, Some((index, "")), &mut tree)
-                        .add(Value::Object(error.fields().unwrap_or_default()));
-                    Err(Failure { tree, ids: Vec::new() })
-                }
-            },
+/// Brings documents into their stored form, and entities together kind by kind.
+fn finish(kinds: &Kinds<'_>, items: &Items, checked: Checked, source: &mut dyn Source) -> Result<Vec<Entity>, Failure> {
+    let Checked { mut entities, open } = checked;
+    for (index, document) in open {
+        let kind = kinds.get(items.all[index].kind);
+        match kind.entity.insert(document.clone(), source) {
+            Ok(stored) => {
+                let shown = (stored != document).then_some(document);
+                entities[index] = Entity::of_document(kind.entity, &stored, shown);
+            }
+            Err(error) => {
+                let mut tree = Tree::default();
+                let place = items.place(kinds, Some((index, "")), &mut tree);
+                place.add(Value::Object(error.fields().unwrap_or_default()));
+                return Err(Failure { tree, ids: Vec::new() });
+            }
         }
-    });
-    let mut all = finished.collect::<Result<Vec<Entity>, Failure>>()?;
-    let places = by_kind(kinds, items, &mut all);
-    show_listed(kinds, items, &places, &mut all);
-    Ok(all)
+    }
+    let places = by_kind(kinds, items, &mut entities);
+    show_listed(kinds, items, &places, &mut entities);
+    Ok(entities)
 }
 
 /// Brings the entities of a kind together, in the order they have, and says where each kind begins.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::kinds::Kind;
+use super::known;
 use super::marks::{Fact, Mark, Span};
 use crate::entity::{EntitySchema, Facts};
 use crate::error::Fields;
@@ -19,6 +20,8 @@ pub struct Entity {
     /// The complete document in its stored form, as JSON.
     pub body: Arc<str>,
     pub(super) id: Id,
+    /// A hash of its kind and id.
+    pub(super) key: u64,
     pub(super) standing: Standing,
     /// The document as it is shown to who brought it, where that is not the stored form.
     pub(super) shown: Option<Box<Fields>>,
@@ -61,6 +64,7 @@ pub(super) enum Noted {
 pub(super) struct Scratch {
     text: Vec<u8>,
     written: Vec<Written>,
+    marks: Vec<Mark>,
 }
 
 impl Id {
@@ -78,13 +82,14 @@ impl Entity {
         scratch.written.clear();
         let times = document.write(&mut scratch.text, &mut scratch.written);
         let body = body(&scratch.text);
-        let marks = kind.roles.as_ref().and_then(|roles| roles.marks(document, &scratch.written));
+        let marks = kind.roles.as_ref().and_then(|roles| roles.marks(document, &scratch.written, &mut scratch.marks));
         let (id, noted) = match marks {
             Some((id, marks)) => (Id::At(id), Noted::Marked(marks)),
             None => own(kind.entity.facts(document), &body),
         };
         let standing = Standing::Open { noted, before: None };
-        Self { kind: kind.name, body, id, standing, shown: None, times, origin: None }
+        let key = known::key(kind.name, id.of(&body));
+        Self { kind: kind.name, body, id, key, standing, shown: None, times, origin: None }
     }
 
     pub(super) fn of_document(kind: &EntitySchema, document: &Fields, shown: Option<Fields>) -> Self {
@@ -93,7 +98,8 @@ impl Entity {
         let body = body(&text);
         let (id, noted) = own(kind.facts(document), &body);
         let standing = Standing::Open { noted, before: None };
-        Self { kind: kind.name(), body, id, standing, shown: shown.map(Box::new), times, origin: None }
+        let key = known::key(kind.name(), id.of(&body));
+        Self { kind: kind.name(), body, id, key, standing, shown: shown.map(Box::new), times, origin: None }
     }
 
     /// Its id, or the field that takes its place.

@@ -6,7 +6,9 @@ use super::config::{Config, Node};
 use super::error::Tree;
 use super::given::{Given, Names};
 use super::kinds::Kinds;
-use super::{FORMATS, Head, ids};
+use super::unique::{self, Claims};
+use super::{FORMATS, Head, ids, known};
+use crate::entity::ForeignField;
 use crate::schema::Source;
 
 const EXPECTED_ARRAY: &str = "expected an array";
@@ -23,8 +25,10 @@ pub(super) struct Item {
     /// Its position in its list.
     pub(super) at: usize,
     pub(super) id: String,
-    /// What names it, if that is unique.
-    pub(super) name: Option<String>,
+    /// A hash of its kind and id.
+    pub(super) key: u64,
+    /// The hash of what names it, if that is unique.
+    pub(super) name: Option<u64>,
     /// Whether the id follows from its name.
     pub(super) derived: bool,
 }
@@ -33,6 +37,10 @@ pub(super) struct Item {
 #[derive(Debug, Default)]
 pub(super) struct Items {
     pub(super) all: Vec<Item>,
+    /// Those that may refer to others by name.
+    pub(super) referring: Vec<usize>,
+    /// Their ids.
+    pub(super) claims: Claims,
     /// What was given for each, without what stood inside.
     given: Vec<Given>,
     names: Names,
@@ -127,6 +135,7 @@ impl Items {
     ) {
         self.all.reserve(list.len());
         self.given.reserve(list.len());
+        self.claims.reserve(list.len());
         for (at, node) in list.enumerate() {
             let given = match node {
                 Node::Record(given) => given,
@@ -165,9 +174,14 @@ impl Items {
         }
         let remarks = given.get("_comment").is_some() || given.get("_ignore").is_some();
         let (id, derived) = self.identify(kinds, kind, &mut given, parent);
-        let endpoint = schema.endpoint.filter(|(_, unique)| *unique);
-        let name = endpoint.and_then(|(field, _)| given.get(field)?.as_str().map(str::to_owned));
-        self.all.push(Item { kind, parent, at, id, name, derived });
+        let name = unique::name(schema, &given).map(|name| self.claims.name(kind, name));
+        let key = known::key(schema.name, &id);
+        self.claims.insert(key);
+        let inside = |field: &ForeignField| field.required && parent.is_some_and(|(_, name)| name == field.name);
+        if schema.foreign.iter().any(|field| inside(field) || given.get(field.name).is_some()) {
+            self.referring.push(index);
+        }
+        self.all.push(Item { kind, parent, at, id, key, name, derived });
         let mut errors = Tree::default();
         if remarks {
             take_remarks(|name| given.remove(name).map(Node::into_value), &mut errors);

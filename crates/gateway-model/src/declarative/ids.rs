@@ -25,7 +25,7 @@ pub(super) fn namespace(kind: &str) -> Uuid {
 /// around it, and that one's id.
 pub(super) fn derived(kind: &Kind<'_>, given: &Given, parent: Option<(&str, &str)>) -> Option<String> {
     let key = key(kind, given, parent)?;
-    Some(Uuid::new_v5(&kind.namespace, key.as_bytes()).to_string())
+    Some(text(Uuid::new_v5(&kind.namespace, key.as_bytes())))
 }
 
 fn key(kind: &Kind<'_>, given: &Given, parent: Option<(&str, &str)>) -> Option<String> {
@@ -76,5 +76,9 @@ pub(super) fn of_content(kind: &Kind<'_>, given: &Given, parent: Option<&str>, t
     hash.update(parent.unwrap_or_default());
     hash.update(serde_json::to_vec(given).expect("a document is always JSON"));
     hash.update(turn.to_le_bytes());
-    Builder::from_random_bytes(hash.finalize().into()).into_uuid().to_string()
+    text(Builder::from_random_bytes(hash.finalize().into()).into_uuid())
+}
+
+fn text(id: Uuid) -> String {
+    id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
 }

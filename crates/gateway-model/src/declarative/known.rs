@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::num::NonZeroU64;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use foldhash::quality::RandomState;
 use serde_json::Value;
@@ -14,14 +14,22 @@ use super::{Declared, Entity};
 use crate::schema::Source;
 use crate::schema::filled::Times;
 
+/// All hashes of this process are made by the same.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+
+/// A hash of a kind and an id.
+pub(super) fn key(kind: &str, id: &str) -> u64 {
+    HASHER.hash_one((kind, id))
+}
+
 /// The entities that were loaded last.
 ///
 /// Times are generated for entities that do not say, and must not make each load of the same configuration another one.
 /// And entities that are given as they were before need not be checked, completed and written down again.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// By a hash of kind and id.
-    places: HashMap<u64, usize, RandomState>,
+    /// By hashes of kind and id.
+    places: HashMap<u64, usize, foldhash::fast::RandomState>,
     entities: Vec<Was>,
 }
 
@@ -36,15 +44,16 @@ struct Was {
 }
 
 impl Known {
-    /// The entity of this kind and id, if it was made of the same.
-    pub(super) fn find(&self, kind: &'static str, id: &str, origin: NonZeroU64) -> Option<Entity> {
-        let place = *self.places.get(&self.key(kind, id))?;
+    /// The entity of this kind, whose id has this key, if it was made of the same.
+    pub(super) fn find(&self, kind: &'static str, key: u64, origin: NonZeroU64) -> Option<Entity> {
+        let place = *self.places.get(&key)?;
         let was = self.entities.get(place).filter(|was| was.origin == Some(origin))?;
         let Was { body, id, times, .. } = was;
         Some(Entity {
             kind,
             body: Arc::clone(body),
             id: id.clone(),
+            key,
             standing: Standing::Same(place),
             shown: None,
             times: *times,
@@ -52,16 +61,10 @@ impl Known {
         })
     }
 
-    /// The same without entities: everything is new to it, and what is loaded by it can be known later.
-    pub fn emptied(&self) -> Self {
-        let places = HashMap::with_hasher(self.places.hasher().clone());
-        Self { places, entities: Vec::new() }
-    }
-
     /// A hash of all that an entity is made of: `head` of the configuration it is from, what was given, and the field
     /// that refers to the entity around it with that one's id.
-    pub(super) fn origin(&self, head: &str, given: &Given, parent: Option<(&str, &str)>) -> NonZeroU64 {
-        let mut state = self.places.hasher().build_hasher();
+    pub(super) fn origin(head: &str, given: &Given, parent: Option<(&str, &str)>) -> NonZeroU64 {
+        let mut state = HASHER.build_hasher();
         (head, parent).hash(&mut state);
         hash_object(given.iter(), &mut state);
         NonZeroU64::new(state.finish()).unwrap_or(NonZeroU64::MIN)
@@ -70,18 +73,17 @@ impl Known {
     /// Gives entities that have not changed the times they had; returns what is known afterwards.
     pub fn keep_times(&self, declared: &mut Declared, source: &mut dyn Source) -> Self {
         let count = declared.entities.len();
-        let places = HashMap::with_capacity_and_hasher(count, self.places.hasher().clone());
+        let places = HashMap::with_capacity_and_hasher(count, foldhash::fast::RandomState::default());
         let mut next = Self { places, entities: Vec::with_capacity(count) };
         for (place, entity) in declared.entities.iter_mut().enumerate() {
             source.pause();
-            let key = self.key(entity.kind, entity.id());
             if let Standing::Open { before, .. } = &mut entity.standing {
-                *before = self.places.get(&key).copied();
+                *before = self.places.get(&entity.key).copied();
                 if let Some(was) = before.map(|place| &self.entities[place]) {
                     was.lend_time(entity);
                 }
             }
-            next.places.insert(key, place);
+            next.places.insert(entity.key, place);
             next.entities.push(Was {
                 origin: entity.origin,
                 body: Arc::clone(&entity.body),
@@ -90,10 +92,6 @@ impl Known {
             });
         }
         next
-    }
-
-    fn key(&self, kind: &str, id: &str) -> u64 {
-        self.places.hasher().hash_one((kind, id))
     }
 }
 

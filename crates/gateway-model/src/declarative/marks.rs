@@ -22,7 +22,7 @@ pub enum Fact<'e> {
 pub(super) type Span = (usize, usize);
 
 /// A place in a document's text, and what stands there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     what: What,
     pub(super) span: Span,
@@ -80,14 +80,20 @@ impl Roles {
     }
 
     /// Where the id is in the text of a document, and what else there is. None if not all of it stands there plainly.
-    pub(super) fn marks(&self, document: &Filled<'_>, written: &[Written]) -> Option<(Span, Box<[Mark]>)> {
+    /// `scratch` is for the use of this function.
+    pub(super) fn marks(
+        &self,
+        document: &Filled<'_>,
+        written: &[Written],
+        scratch: &mut Vec<Mark>,
+    ) -> Option<(Span, Box<[Mark]>)> {
         let plain = |at: usize, text: &str, around: (usize, usize)| {
             let (start, end) = written.iter().find(|(place, _)| *place == at)?.1;
             // Something longer has escapes, or is more than it seems.
             (end - start == around.0 + text.len() + around.1).then_some((start + around.0, end - around.1))
         };
         let id = plain(self.id, document.at(self.id)?.as_str()?, (1, 1))?;
-        let mut marks = Vec::new();
+        scratch.clear();
         for (at, what) in &self.others {
             let span = match (what, document.at(*at)) {
                 (_, None | Some(Value::Null)) => continue,
@@ -100,9 +106,9 @@ impl Roles {
                     plain(*at, value.get("id")?.as_str()?, (r#"{"id":""#.len(), r#""}"#.len()))?
                 }
             };
-            marks.push(Mark { what: *what, span });
+            scratch.push(Mark { what: *what, span });
         }
-        Some((id, marks.into()))
+        Some((id, scratch.as_slice().into()))
     }
 }
 

@@ -153,7 +153,7 @@ impl<'de> Visitor<'de> for Part<'_, '_> {
         if self.is == Is::Entity {
             return Plain(self.reader).visit_seq(items).map(Node::Value);
         }
-        let mut list = Vec::new();
+        let mut list = Vec::with_capacity(1);
         while let Some(item) = items.next_element_seed(Part { reader: self.reader, is: Is::Entity })? {
             list.push(item);
         }

@@ -15,7 +15,7 @@ use crate::schema::Document;
 type Seen<'a> = HashSet<&'a str, foldhash::fast::RandomState>;
 
 /// What entities have claimed so far, as hashes: that nothing is claimed twice, as it mostly is, is told by them alone.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Claims {
     taken: HashSet<u64, foldhash::fast::RandomState>,
     hasher: RandomState,
@@ -24,34 +24,32 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Of so many entities, each of which has an id, and most of which have a name.
-    pub(super) fn new(entities: usize) -> Self {
-        let taken = HashSet::with_capacity_and_hasher(2 * entities, foldhash::fast::RandomState::default());
-        Self { taken, hasher: RandomState::default(), twice: false }
+    /// Makes place for so many more entities, each of which has an id, and most of which have a name.
+    pub(super) fn reserve(&mut self, entities: usize) {
+        self.taken.reserve(2 * entities);
     }
 
-    pub(super) fn id(&mut self, kind: usize, id: &str) {
-        self.insert(self.hasher.hash_one((kind, "id", id)));
+    /// The hash of a name.
+    pub(super) fn name(&self, kind: usize, name: &str) -> u64 {
+        self.hasher.hash_one((kind, name))
     }
 
     /// The hashes of the values of other unique fields.
     pub(super) fn of(&self, kind: usize, fields: &Kind<'_>, document: &dyn Document) -> Vec<u64> {
         let mut claims = Vec::new();
         values(fields, document, &mut |field, value| {
-            claims.push(self.hasher.hash_one((kind, "field", field, value)));
+            claims.push(self.hasher.hash_one((kind, field, value)));
         });
         claims
     }
 
-    /// Claims a name and hashes of values.
-    pub(super) fn take(&mut self, kind: usize, name: Option<&str>, values: &[u64]) {
-        if let Some(name) = name {
-            self.insert(self.hasher.hash_one((kind, "name", name)));
-        }
-        values.iter().for_each(|claim| self.insert(*claim));
+    /// Claims a name and other values.
+    pub(super) fn take(&mut self, name: Option<u64>, values: &[u64]) {
+        name.iter().chain(values).for_each(|claim| self.insert(*claim));
     }
 
-    fn insert(&mut self, claim: u64) {
+    /// Claims what has this hash.
+    pub(super) fn insert(&mut self, claim: u64) {
         self.twice |= !self.taken.insert(claim);
     }
 }

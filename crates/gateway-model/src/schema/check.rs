@@ -252,10 +252,10 @@ fn list(options: &[Value]) -> String {
 
 /// Five groups of hexadecimal digits in either case.
 fn is_uuid(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() == 36
-        && bytes.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
+    const DASHES: [usize; 4] = [8, 13, 18, 23];
+    let Ok(bytes) = <&[u8; 36]>::try_from(text.as_bytes()) else { return false };
+    // All of them are looked at, which takes less than to stop at the first that is wrong.
+    let dashes = bytes.iter().filter(|byte| **byte == b'-').count();
+    let digits = bytes.iter().filter(|byte| byte.is_ascii_hexdigit()).count();
+    dashes == DASHES.len() && digits == 32 && DASHES.iter().all(|at| bytes[*at] == b'-')
 }

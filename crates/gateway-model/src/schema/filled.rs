@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::ahead::Ahead;
 use super::field::Field;
-use super::process::Input;
+use super::process::{self, Input};
 use super::view::View;
 
 /// Something with values by name.
@@ -131,8 +131,12 @@ impl<'s> Filled<'s> {
         mut complete: impl FnMut(&Field, Option<Value>) -> Result<Option<Value>, E>,
     ) -> Result<(), E> {
         for (at, held) in &mut self.given {
+            let field = &self.view.record().fields[*at];
+            if held.get().is_some_and(|value| process::is_complete(field, value)) {
+                continue;
+            }
             let value = std::mem::replace(held, Held::Nothing).into_value();
-            if let Some(value) = complete(&self.view.record().fields[*at], value)? {
+            if let Some(value) = complete(field, value)? {
                 *held = Held::Own(value);
             }
         }
@@ -310,7 +314,8 @@ fn write_json(value: &Value, out: &mut Vec<u8>) {
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
-    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+    // All of it is looked at, which takes less than to stop at the first that is not plain.
+    if text.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\')) {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');

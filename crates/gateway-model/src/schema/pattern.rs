@@ -8,6 +8,8 @@ pub struct Pattern {
     items: Vec<Item>,
     at_start: bool,
     at_end: bool,
+    /// The only text that it matches, if there is but one, as far as it goes.
+    literal: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +61,8 @@ impl Pattern {
             items.push(Item { set, repeat });
             bytes = rest;
         }
-        Self { text, items, at_start, at_end }
+        let literal = items.iter().map(Item::only).collect();
+        Self { text, items, at_start, at_end, literal }
     }
 
     /// The pattern as written.
@@ -69,6 +72,14 @@ impl Pattern {
 
     /// Whether it matches somewhere in `subject`.
     pub fn is_match(&self, subject: &str) -> bool {
+        if let Some(literal) = &self.literal {
+            return match (self.at_start, self.at_end) {
+                (true, true) => subject == literal,
+                (true, false) => subject.starts_with(literal.as_str()),
+                (false, true) => subject.ends_with(literal.as_str()),
+                (false, false) => subject.contains(literal.as_str()),
+            };
+        }
         let subject = subject.as_bytes();
         let mut steps = STEPS;
         let last = if self.at_start { 0 } else { subject.len() };
@@ -111,6 +122,15 @@ impl Pattern {
             items = rest;
         }
         !self.at_end || at == subject.len()
+    }
+}
+
+impl Item {
+    /// The only character that it matches, if there is but one.
+    fn only(&self) -> Option<char> {
+        let mut bytes = (0..=127).filter(|byte| self.set.has(*byte));
+        let only = bytes.next().filter(|_| bytes.next().is_none() && self.set.0[2..] == [0, 0]);
+        only.filter(|_| self.repeat == Repeat::One).map(char::from)
     }
 }
 

@@ -155,6 +155,18 @@ fn token(source: &mut dyn Source) -> String {
     token
 }
 
+/// Whether a value that is given for a field of a whole document certainly stays as it is.
+pub(super) fn is_complete(field: &Field, value: &Value) -> bool {
+    let items = match (&field.kind, value) {
+        (Kind::String, _) => return !(field.flags.auto || field.flags.uuid),
+        (Kind::Boolean, _) => return !field.flags.auto,
+        (Kind::Array(element), Value::Array(_)) => element,
+        (Kind::Set(element), Value::Array(items)) if items.len() < 2 => element,
+        _ => return false,
+    };
+    !field.flags.auto && matches!(items.kind, Kind::String | Kind::Boolean)
+}
+
 /// Completes a field's value; none if it stays absent.
 fn complete(
     field: &Field,

@@ -75,8 +75,8 @@ pub(super) fn config() -> impl Strategy<Value = Value> {
 
 /// Loads at a time, with all that `known` says, or only with its times.
 fn load(config: &Value, at: u64, known: &Known, reuse: bool) -> Result<(Declared, Known), String> {
-    let emptied = known.emptied();
-    let same = if reuse { known } else { &emptied };
+    let nothing = Known::default();
+    let same = if reuse { known } else { &nothing };
     let parsed = parse(&registry(), object(config.clone()), Options::default(), same, &mut At(at));
     let mut declared = parsed.map_err(|error| error.to_string())?;
     let known = known.keep_times(&mut declared, &mut At(at));
