@@ -301,7 +301,7 @@ impl Compiler {
                 .and_then(|number| self.services.places()[number].as_ref().map(|runtime| runtime.document.enabled));
             // Routes of a service that is switched off are not in the router.
             if was_enabled.is_some_and(|was| was != service.enabled) {
-                dirty.routes.extend(self.routes.of_service(&id));
+                dirty.routes.extend(self.routes.of_service(&id).cloned());
             }
             let tls = self.service_tls(service, problems);
             let runtime = ServiceRuntime::new(service, &self.settings, tls, &self.tls);

@@ -114,7 +114,7 @@ impl RouteRuntime {
             created_at: route.created_at.unwrap_or(0.0),
             methods: route.methods.to_vec(),
             hosts: route.hosts.to_vec(),
-            paths: route.paths.to_vec(),
+            paths: route.paths.clone(),
             headers: route.headers.iter().map(|(name, values)| (Arc::clone(name), values.clone())).collect(),
             snis: route.snis.to_vec(),
             sources: ends(&route.sources),

@@ -124,32 +124,30 @@ impl Captured {
 
 impl Criteria {
     fn new(flavor: Flavor, spec: RouteSpec, regexes: Vec<Pattern>) -> Result<Self, RouteError> {
-        let fields = Fields {
+        let only_tls = spec.only_tls.filter(|_| flavor == Flavor::Expressions);
+        let wants_nothing = spec.methods.is_empty()
+            && spec.headers.is_empty()
+            && spec.snis.is_empty()
+            && spec.sources.is_empty()
+            && spec.destinations.is_empty()
+            && regexes.is_empty()
+            && only_tls.is_none();
+        if wants_nothing {
+            return Ok(Self::Nothing);
+        }
+        Ok(Self::Fields(Box::new(Fields {
             methods: spec.methods,
             headers: spec.headers.iter().map(header).collect::<Result<_, _>>()?,
             snis: spec.snis.iter().map(sni).collect(),
             sources: spec.sources.iter().map(address).collect::<Result<_, _>>()?,
             destinations: spec.destinations.iter().map(address).collect::<Result<_, _>>()?,
-            only_tls: spec.only_tls.filter(|_| flavor == Flavor::Expressions),
+            only_tls,
             regexes,
-        };
-        Ok(if fields.are_empty() { Self::Nothing } else { Self::Fields(Box::new(fields)) })
+        })))
     }
 }
 
 impl Fields {
-    /// Whether every request has what they want.
-    fn are_empty(&self) -> bool {
-        let Self { methods, headers, snis, sources, destinations, regexes, only_tls } = self;
-        methods.is_empty()
-            && headers.is_empty()
-            && snis.is_empty()
-            && sources.is_empty()
-            && destinations.is_empty()
-            && regexes.is_empty()
-            && only_tls.is_none()
-    }
-
     fn match_rest(&self, request: &Request<'_>) -> bool {
         (self.methods.is_empty() || self.methods.iter().any(|method| **method == *request.method))
             && self.only_tls.is_none_or(|tls| tls == request.tls)

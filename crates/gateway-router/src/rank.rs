@@ -133,7 +133,7 @@ mod tests {
             hosts: texts(hosts),
             methods: texts(&["GET"][..methods]),
             headers: (0..headers).map(|_| ("x".into(), vec![])).collect(),
-            paths: if paths == Paths::None { vec![] } else { texts(&["/a"]) },
+            paths: if paths == Paths::None { vec![] } else { texts(&["/a"]) }.into(),
             ..RouteSpec::default()
         };
         compatible(&spec, paths, None).0

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 /// How routes are matched and ranked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Flavor {
@@ -26,7 +28,7 @@ pub struct RouteSpec {
     /// Exact, `*.rest` or `prefix.*`, each perhaps with a port. Empty: any.
     pub hosts: Vec<Arc<str>>,
     /// Prefixes, or regular expressions after `~`. Empty: any.
-    pub paths: Vec<Arc<str>>,
+    pub paths: SmallVec<[Arc<str>; 1]>,
     /// Names and the values of which one is wanted; `~*` begins a regular expression.
     pub headers: Vec<(Arc<str>, Vec<Arc<str>>)>,
     /// Like hosts, for TLS server names.

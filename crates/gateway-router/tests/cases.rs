@@ -25,7 +25,7 @@ fn spec(flavor: Flavor, number: u128, rest: &str) -> RouteSpec {
     let words: Vec<&str> = rest.split(' ').collect();
     let list = |word: &str| if word == "-" { vec![] } else { vec![Arc::from(word)] };
     let headers = pairs(&words[2..]).into_iter().map(|(name, value)| (name.into(), vec![value.into()])).collect();
-    RouteSpec { id, hosts: list(words[0]), paths: list(words[1]), headers, ..RouteSpec::default() }
+    RouteSpec { id, hosts: list(words[0]), paths: list(words[1]).into(), headers, ..RouteSpec::default() }
 }
 
 fn answer(router: &Router<String>, call: &str) -> String {

@@ -58,7 +58,7 @@ fn spec() -> impl Strategy<Value = RouteSpec> {
         |(id, (hosts, paths, methods, headers), expression, priority, regex_priority, only_tls)| RouteSpec {
             id,
             hosts,
-            paths,
+            paths: paths.into(),
             methods,
             headers: headers
                 .map(|(name, values)| (Arc::from(name), values.into_iter().map(Arc::from).collect()))
@@ -233,7 +233,7 @@ proptest! {
 }
 
 fn route(id: u128, path: &str) -> RouteSpec {
-    RouteSpec { id: uuid::Uuid::from_u128(id).to_string().into(), paths: vec![path.into()], ..RouteSpec::default() }
+    RouteSpec { id: uuid::Uuid::from_u128(id).to_string().into(), paths: [path.into()].into(), ..RouteSpec::default() }
 }
 
 fn get(path: &'static str) -> Call {

@@ -2,6 +2,7 @@
 //! thousands.
 
 use std::fmt;
+use std::iter;
 use std::marker::PhantomData;
 use std::sync::{Arc, LazyLock};
 
@@ -45,42 +46,44 @@ pub(super) fn handling<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
 
 /// Texts, none for null.
 pub(super) fn list<'de, D: Deserializer<'de>, C: FromIterator<Arc<str>>>(deserializer: D) -> Result<C, D::Error> {
-    few::<_, _, [Text; 4]>(deserializer).map(|texts| texts.into_iter().map(|text| text.0).collect())
+    deserializer.deserialize_any(List::<Text, Arc<str>, C>(PhantomData))
 }
 
 /// Values of a list that is mostly short, none for null.
-pub(super) fn few<'de, T, D, A>(deserializer: D) -> Result<SmallVec<A>, D::Error>
+pub(super) fn few<'de, D, A>(deserializer: D) -> Result<SmallVec<A>, D::Error>
 where
-    T: Deserialize<'de>,
     D: Deserializer<'de>,
-    A: Array<Item = T>,
+    A: Array<Item: Deserialize<'de>>,
 {
-    struct Reader<A>(PhantomData<A>);
+    deserializer.deserialize_any(List::<A::Item, A::Item, SmallVec<A>>(PhantomData))
+}
 
-    impl<'de, A: Array<Item: Deserialize<'de>>> Visitor<'de> for Reader<A> {
-        type Value = SmallVec<A>;
+/// Reads `T`s and collects them as `U`s.
+struct List<T, U, C>(PhantomData<(T, U, C)>);
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an array or null")
-        }
+impl<'de, T: Deserialize<'de> + Into<U>, U, C: FromIterator<U>> Visitor<'de> for List<T, U, C> {
+    type Value = C;
 
-        fn visit_seq<S: SeqAccess<'de>>(self, mut elements: S) -> Result<Self::Value, S::Error> {
-            let mut values = SmallVec::new();
-            while let Some(value) = elements.next_element()? {
-                values.push(value);
-            }
-            Ok(values)
-        }
-
-        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-            Ok(SmallVec::new())
-        }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array or null")
     }
 
-    deserializer.deserialize_any(Reader(PhantomData))
+    fn visit_seq<S: SeqAccess<'de>>(self, mut elements: S) -> Result<C, S::Error> {
+        iter::from_fn(|| elements.next_element::<T>().transpose()).map(|element| element.map(T::into)).collect()
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<C, E> {
+        Ok(iter::empty().collect())
+    }
 }
 
 struct Text(Arc<str>);
+
+impl From<Text> for Arc<str> {
+    fn from(text: Text) -> Self {
+        text.0
+    }
+}
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -35,8 +35,8 @@ pub(super) struct Documents {
 #[derive(Debug, Default)]
 pub(super) struct Dirty {
     pub(super) services: Set<Id>,
-    /// Routes by number.
-    pub(super) routes: Set<u32>,
+    /// Not those that changed, which are compiled anyway.
+    pub(super) routes: Set<Id>,
     /// With the document that was in force.
     pub(super) plugins: Map<Id, Option<Arc<Plugin>>>,
     /// With the name that was in force.

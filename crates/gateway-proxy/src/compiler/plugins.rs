@@ -53,7 +53,7 @@ impl Compiler {
         self.chains.renew(&self.plugins, |key| scopes.iter().any(|scope| concerns(scope, key)));
         let before = dirty.plugins.values().flatten().filter_map(|old| old.route.as_ref()).map(|route| &route.id);
         let touched = before.chain(scopes.iter().filter_map(|scope| scope.route.as_ref()));
-        dirty.routes.extend(touched.filter_map(|route| self.routes.number(route)));
+        dirty.routes.extend(touched.cloned());
     }
 
     fn instance(&self, document: &Document, definition: &dyn Definition) -> Instance {

@@ -4,10 +4,13 @@
 
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use gateway_model::typed::Route;
 use gateway_router::{Edit, Entry, RouteError};
+use indexmap::IndexMap;
+use indexmap::map::Entry as Slot;
 
-use super::documents::Map;
+use super::documents::{Map, Set};
 use super::{Compiler, Id, Problem};
 use crate::config::RouteRuntime;
 
@@ -22,9 +25,9 @@ pub(super) struct RouteChange<'a> {
 /// The routes as they are now.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    numbers: Map<Id, u32>,
-    kept: Vec<Option<Kept>>,
-    free: Vec<u32>,
+    /// By id. A route's number is where it is here; the last one takes the place of one that goes.
+    kept: IndexMap<Id, Kept, RandomState>,
+    /// Numbers.
     of_service: Map<Id, Vec<u32>>,
 }
 
@@ -43,8 +46,8 @@ struct Kept {
 struct Work {
     edit: Edit<RouteRuntime>,
     service: Service,
-    /// Routes that cannot be matched, by number.
-    refused: Vec<(u32, RouteError)>,
+    /// Routes that cannot be matched.
+    refused: Vec<(Id, RouteError)>,
 }
 
 /// The service that the last route was of: the next one mostly has the same.
@@ -56,82 +59,86 @@ struct Service {
 }
 
 impl Routes {
-    /// The number of a route.
-    pub(super) fn number(&self, id: &str) -> Option<u32> {
-        self.numbers.get(id).copied()
-    }
-
     /// The ids of all routes.
     pub(super) fn ids(&self) -> impl Iterator<Item = &Id> {
-        self.numbers.keys()
+        self.kept.keys()
     }
 
-    /// The numbers of a service's routes.
-    pub(super) fn of_service(&self, service: &str) -> &[u32] {
-        self.of_service.get(service).map_or(&[], Vec::as_slice)
+    /// The ids of a service's routes.
+    pub(super) fn of_service(&self, service: &str) -> impl Iterator<Item = &Id> {
+        let numbers = self.of_service.get(service).map_or(&[][..], Vec::as_slice);
+        numbers.iter().filter_map(|number| self.kept.get_index(*number as usize)).map(|(id, _)| id)
     }
 
     /// Makes room for many at once if there are none.
     fn expect(&mut self, count: usize) {
         if self.kept.is_empty() {
-            self.numbers.reserve(count);
             self.kept.reserve_exact(count);
         }
     }
 
     /// Takes a document over, and tells its number.
-    fn put(&mut self, id: &str, document: Arc<Route>) -> u32 {
+    fn put(&mut self, id: &str, document: Arc<Route>) -> usize {
         let key = if *document.id == *id { Arc::clone(&document.id) } else { id.into() };
-        let number = *self.numbers.entry(key).or_insert_with(|| {
-            self.free.pop().unwrap_or_else(|| {
-                self.kept.push(None);
-                u32::try_from(self.kept.len() - 1).expect("there are fewer routes than that in memory")
-            })
-        });
-        match &mut self.kept[number as usize] {
-            Some(kept) if service_of(&kept.document) == service_of(&document) => kept.document = document,
-            _ => {
-                let (chain, entry) = self.unlink(number).map_or((None, None), |kept| (kept.chain, kept.entry));
-                let at = self.link(number, &document);
-                self.kept[number as usize] = Some(Kept { document, chain, at, entry });
+        match self.kept.entry(key) {
+            Slot::Vacant(slot) => {
+                let number = slot.index();
+                let at = service_of(&document).map_or(0, |service| link(&mut self.of_service, service, number));
+                slot.insert(Kept { document, chain: None, at, entry: None });
+                number
+            }
+            Slot::Occupied(mut slot) => {
+                let number = slot.index();
+                let before = std::mem::replace(&mut slot.get_mut().document, document);
+                let document = &slot.get().document;
+                if service_of(&before) != service_of(document) {
+                    let at = service_of(document).map_or(0, |service| link(&mut self.of_service, service, number));
+                    let left = std::mem::replace(&mut slot.get_mut().at, at);
+                    self.unlink(&before, left);
+                }
+                number
             }
         }
-        number
     }
 
-    /// Forgets a route, and gives its number and what was kept of it.
-    fn remove(&mut self, id: &str) -> Option<(u32, Kept)> {
-        let number = self.numbers.remove(id)?;
-        self.free.push(number);
-        Some((number, self.unlink(number)?))
-    }
-
-    fn link(&mut self, number: u32, document: &Route) -> u32 {
-        let Some(service) = service_of(document) else { return 0 };
-        let list = match self.of_service.get_mut(service) {
-            Some(list) => list,
-            None => self.of_service.entry(Arc::clone(service)).or_default(),
-        };
-        list.push(number);
-        list.len() as u32 - 1
-    }
-
-    /// Takes a route from its place and from the list of its service, where the last one takes the free place.
-    fn unlink(&mut self, number: u32) -> Option<Kept> {
-        let kept = self.kept[number as usize].take()?;
-        if let Some(service) = service_of(&kept.document)
+    /// Forgets a route, and gives what was kept of it.
+    fn remove(&mut self, id: &str) -> Option<Kept> {
+        let (number, _, kept) = self.kept.swap_remove_full(id)?;
+        if let Some((_, moved)) = self.kept.get_index(number)
+            && let Some(service) = service_of(&moved.document)
             && let Some(list) = self.of_service.get_mut(service)
         {
-            list.swap_remove(kept.at as usize);
-            if let Some(moved) = list.get(kept.at as usize).and_then(|moved| self.kept[*moved as usize].as_mut()) {
-                moved.at = kept.at;
-            }
-            if list.is_empty() {
-                self.of_service.remove(service);
-            }
+            list[moved.at as usize] = small(number);
         }
+        self.unlink(&kept.document, kept.at);
         Some(kept)
     }
+
+    /// Takes a route from the list of its service, where the last one takes the free place.
+    fn unlink(&mut self, document: &Route, at: u32) {
+        let Some(service) = service_of(document) else { return };
+        let Some(list) = self.of_service.get_mut(service) else { return };
+        list.swap_remove(at as usize);
+        if let Some(moved) = list.get(at as usize) {
+            self.kept[*moved as usize].at = at;
+        } else if list.is_empty() {
+            self.of_service.remove(service);
+        }
+    }
+}
+
+/// Puts a route at the end of the list of its service, and tells where that is.
+fn link(of_service: &mut Map<Id, Vec<u32>>, service: &Id, number: usize) -> u32 {
+    let list = match of_service.get_mut(service) {
+        Some(list) => list,
+        None => of_service.entry(Arc::clone(service)).or_default(),
+    };
+    list.push(small(number));
+    small(list.len() - 1)
+}
+
+fn small(number: usize) -> u32 {
+    u32::try_from(number).expect("there are fewer routes than that in memory")
 }
 
 fn service_of(route: &Route) -> Option<&Id> {
@@ -139,17 +146,16 @@ fn service_of(route: &Route) -> Option<&Id> {
 }
 
 impl Compiler {
-    /// Takes changes of routes over, compiles these routes and those with a number in `touched`, and exchanges the
+    /// Takes changes of routes over, compiles these routes and those whose id is in `touched`, and exchanges the
     /// router. `step` is called for each change.
     pub(super) fn compile_routes(
         &mut self,
         changes: &[RouteChange<'_>],
-        touched: impl IntoIterator<Item = u32>,
+        touched: Set<Id>,
         problems: &mut Vec<Problem>,
         mut step: impl FnMut(),
     ) {
-        let mut touched = touched.into_iter().peekable();
-        if changes.is_empty() && touched.peek().is_none() {
+        if changes.is_empty() && touched.is_empty() {
             return;
         }
         self.routes.expect(changes.len());
@@ -163,15 +169,13 @@ impl Compiler {
                 None => self.remove_route(id, &mut work),
             }
         }
-        for number in touched {
-            self.compile_route(number, &mut work);
-        }
-        self.router = work.edit.finish();
-        for (number, error) in work.refused {
-            if let Some(kept) = &self.routes.kept[number as usize] {
-                problems.push(problem(&kept.document.id, error.to_string()));
+        for id in touched {
+            if let Some(number) = self.routes.kept.get_index_of(&id) {
+                self.compile_route(number, &mut work);
             }
         }
+        self.router = work.edit.finish();
+        problems.extend(work.refused.into_iter().map(|(id, error)| problem(&id, error.to_string())));
     }
 
     fn put_route(&mut self, id: &str, mut route: Route, work: &mut Work) {
@@ -186,8 +190,8 @@ impl Compiler {
     }
 
     fn remove_route(&mut self, id: &str, work: &mut Work) {
-        let Some((number, kept)) = self.routes.remove(id) else { return };
-        work.forget_refusal(number);
+        let Some(kept) = self.routes.remove(id) else { return };
+        work.forget_refusal(id);
         if let Some(chain) = kept.chain {
             self.chains.leave(chain);
         }
@@ -196,13 +200,13 @@ impl Compiler {
         }
     }
 
-    fn compile_route(&mut self, number: u32, work: &mut Work) {
-        let Some(kept) = self.routes.kept.get_mut(number as usize).and_then(Option::as_mut) else { return };
-        work.forget_refusal(number);
-        if let Some(entry) = kept.entry.take() {
+    fn compile_route(&mut self, number: usize, work: &mut Work) {
+        let Kept { document, chain: before, entry, .. } = &mut self.routes.kept[number];
+        work.forget_refusal(&document.id);
+        if let Some(entry) = entry.take() {
             work.edit.remove(entry);
         }
-        let (document, before) = (Arc::clone(&kept.document), kept.chain);
+        let (document, before) = (Arc::clone(document), *before);
         self.look_up(service_of(&document), &mut work.service);
         let own = self.documents.plugins_of_route.contains_key(&document.id).then(|| Arc::clone(&document.id));
         let chain = self.chains.join((own, work.service.id.clone()), &self.plugins);
@@ -210,11 +214,9 @@ impl Compiler {
             self.chains.leave(before);
         }
         let runtime = RouteRuntime::new(document, work.service.number, chain as usize, self.settings.router_flavor);
-        let entry = if work.service.enabled && runtime.is_http { work.put(number, runtime) } else { None };
-        if let Some(kept) = &mut self.routes.kept[number as usize] {
-            kept.chain = Some(chain);
-            kept.entry = entry;
-        }
+        let entry = if work.service.enabled && runtime.is_http { work.put(runtime) } else { None };
+        let kept = &mut self.routes.kept[number];
+        (kept.chain, kept.entry) = (Some(chain), entry);
     }
 
     fn look_up(&self, id: Option<&Id>, service: &mut Service) {
@@ -231,20 +233,21 @@ impl Compiler {
 }
 
 impl Work {
-    fn put(&mut self, number: u32, runtime: RouteRuntime) -> Option<Entry<RouteRuntime>> {
+    fn put(&mut self, runtime: RouteRuntime) -> Option<Entry<RouteRuntime>> {
+        let id = Arc::clone(&runtime.document.id);
         match self.edit.put(runtime.spec(), runtime) {
             Ok(entry) => Some(entry),
             Err(error) => {
-                self.refused.push((number, error));
+                self.refused.push((id, error));
                 None
             }
         }
     }
 
     /// The route is compiled once more or gone.
-    fn forget_refusal(&mut self, number: u32) {
+    fn forget_refusal(&mut self, id: &str) {
         if !self.refused.is_empty() {
-            self.refused.retain(|(refused, _)| *refused != number);
+            self.refused.retain(|(refused, _)| **refused != *id);
         }
     }
 }
