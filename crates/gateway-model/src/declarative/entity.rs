@@ -62,7 +62,7 @@ pub(super) enum Noted {
 /// What is used again for each entity.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    text: Vec<u8>,
+    text: String,
     written: Vec<Written>,
     marks: Vec<Mark>,
 }
@@ -81,7 +81,7 @@ impl Entity {
         scratch.text.clear();
         scratch.written.clear();
         let times = document.write(&mut scratch.text, &mut scratch.written);
-        let body = body(&scratch.text);
+        let body = Arc::from(scratch.text.as_str());
         let marks = kind.roles.as_ref().and_then(|roles| roles.marks(document, &scratch.written, &mut scratch.marks));
         let (id, noted) = match marks {
             Some((id, marks)) => (Id::At(id), Noted::Marked(marks)),
@@ -93,9 +93,9 @@ impl Entity {
     }
 
     pub(super) fn of_document(kind: &EntitySchema, document: &Fields, shown: Option<Fields>) -> Self {
-        let mut text = Vec::new();
+        let mut text = String::new();
         let times = write_object(document, &mut text);
-        let body = body(&text);
+        let body = Arc::from(text);
         let (id, noted) = own(kind.facts(document), &body);
         let standing = Standing::Open { noted, before: None };
         let key = known::key(kind.name(), id.of(&body));
@@ -222,10 +222,6 @@ fn own(facts: Facts, body: &str) -> (Id, Noted) {
         facts.id.clone()
     };
     (Id::Own(id.into()), Noted::Own(Box::new(facts)))
-}
-
-fn body(text: &[u8]) -> Arc<str> {
-    std::str::from_utf8(text).expect("JSON is text").into()
 }
 
 /// The text of a document before, between and behind its times.

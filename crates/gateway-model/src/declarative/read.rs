@@ -24,7 +24,7 @@ pub enum Json {
     Other(Value),
 }
 
-/// The value of a whole text. `pause` is called for each part of it.
+/// The value of a whole text. `pause` is called again and again, at least for each of its entities.
 ///
 /// # Errors
 /// The text is no JSON.
@@ -43,6 +43,13 @@ struct Reader<'r> {
 }
 
 impl Reader<'_> {
+    /// Called for each item of a list or an object, of which so many came before: pauses at some of them.
+    fn step(&mut self, before: usize) {
+        if before.is_multiple_of(8) {
+            (self.pause)();
+        }
+    }
+
     fn name(&mut self, name: &str) -> (Name, bool) {
         if let Some((name, lists)) = self.names.get_key_value(name) {
             return (Name::clone(name), *lists);
@@ -97,7 +104,6 @@ impl<'de> DeserializeSeed<'de> for Top<'_, '_> {
     type Value = Json;
 
     fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<Json, D::Error> {
-        (self.0.pause)();
         source.deserialize_any(self)
     }
 }
@@ -114,6 +120,7 @@ impl<'de> Visitor<'de> for Top<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
         let mut config = Config::default();
         while let Some(name) = entries.next_key::<String>()? {
+            self.0.step(config.0.len());
             let node = entries.next_value_seed(Part { reader: self.0, is: Is::List })?;
             config.0.insert(name, node);
         }
@@ -139,7 +146,6 @@ impl<'de> DeserializeSeed<'de> for Part<'_, '_> {
     type Value = Node;
 
     fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<Node, D::Error> {
-        (self.reader.pause)();
         source.deserialize_any(self)
     }
 }
@@ -155,6 +161,7 @@ impl<'de> Visitor<'de> for Part<'_, '_> {
         }
         let mut list = Vec::with_capacity(1);
         while let Some(item) = items.next_element_seed(Part { reader: self.reader, is: Is::Entity })? {
+            self.reader.step(list.len());
             list.push(item);
         }
         Ok(Node::List(list))
@@ -166,6 +173,7 @@ impl<'de> Visitor<'de> for Part<'_, '_> {
             return Plain(reader).visit_map(entries).map(Node::Value);
         }
         let mut given: Vec<(Name, Node)> = Vec::with_capacity(4);
+        (reader.pause)();
         while let Some((name, lists)) = entries.next_key_seed(Called(reader))? {
             let node = if lists {
                 entries.next_value_seed(Part { reader, is: Is::List })?
@@ -193,6 +201,7 @@ fn many<'de, A: MapAccess<'de>>(
     let mut map: Map<String, Value> =
         given.into_iter().map(|(name, node)| ((*name).to_owned(), node.into_value())).collect();
     while let Some(name) = entries.next_key::<String>()? {
+        reader.step(map.len());
         map.insert(name, entries.next_value_seed(Plain(reader))?);
     }
     Ok(Node::Value(Value::Object(map)))
@@ -228,7 +237,6 @@ impl<'de> DeserializeSeed<'de> for Plain<'_, '_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<Value, D::Error> {
-        (self.0.pause)();
         source.deserialize_any(self)
     }
 }
@@ -242,6 +250,7 @@ impl<'de> Visitor<'de> for Plain<'_, '_> {
         // Most lists are of one.
         let mut list = Vec::with_capacity(1);
         while let Some(item) = items.next_element_seed(Plain(self.0))? {
+            self.0.step(list.len());
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -250,6 +259,7 @@ impl<'de> Visitor<'de> for Plain<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(name) = entries.next_key::<String>()? {
+            self.0.step(map.len());
             map.insert(name, entries.next_value_seed(Plain(self.0))?);
         }
         Ok(Value::Object(map))

@@ -1,6 +1,7 @@
 //! Documents while they are completed and checked: what was given by field, and defaults where they are.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
@@ -222,54 +223,54 @@ impl<'s> Filled<'s> {
 
     /// Appends the document as JSON, and tells where in `out` its times are, and in `written` where the values are that
     /// were given or made.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, written: &mut Vec<Written>) -> Times {
+    pub(crate) fn write(&self, out: &mut String, written: &mut Vec<Written>) -> Times {
         let mut times = Times::default();
         let defaults = self.completed.record().defaults();
-        out.push(b'{');
+        out.push('{');
         let mut next = 0;
         for (at, value) in self.given() {
-            out.extend_from_slice(defaults.text(next, at).as_bytes());
-            out.extend_from_slice(defaults.all[at].key.as_bytes());
+            out.push_str(defaults.text(next, at));
+            out.push_str(&defaults.all[at].key);
             let start = out.len();
             times.write(self.view.record().fields[at].name(), value, out);
             written.push((at, (start, out.len())));
-            out.push(b',');
+            out.push(',');
             next = at + 1;
         }
-        out.extend_from_slice(defaults.text(next, defaults.all.len()).as_bytes());
+        out.push_str(defaults.text(next, defaults.all.len()));
         for (name, value) in &self.others {
             write_text(name, out);
-            out.push(b':');
+            out.push(':');
             times.write(name, value, out);
-            out.push(b',');
+            out.push(',');
         }
         // There is a comma behind each entry.
-        match out.last_mut() {
-            Some(comma @ b',') => *comma = b'}',
-            _ => out.push(b'}'),
+        if out.ends_with(',') {
+            out.pop();
         }
+        out.push('}');
         times
     }
 }
 
 /// Appends an object as JSON, and tells where in `out` its times are.
-pub(crate) fn write_object(document: &Map<String, Value>, out: &mut Vec<u8>) -> Times {
+pub(crate) fn write_object(document: &Map<String, Value>, out: &mut String) -> Times {
     let mut times = Times::default();
-    out.push(b'{');
+    out.push('{');
     let mut between = "";
     for (name, value) in document {
-        out.extend_from_slice(between.as_bytes());
+        out.push_str(between);
         write_text(name, out);
-        out.push(b':');
+        out.push(':');
         times.write(name, value, out);
         between = ",";
     }
-    out.push(b'}');
+    out.push('}');
     times
 }
 
 impl Times {
-    fn write(&mut self, name: &str, value: &Value, out: &mut Vec<u8>) {
+    fn write(&mut self, name: &str, value: &Value, out: &mut String) {
         let start = out.len();
         write_json(value, out);
         match name {
@@ -281,50 +282,54 @@ impl Times {
 }
 
 /// Appends a value as JSON. Most values are texts that can be copied.
-fn write_json(value: &Value, out: &mut Vec<u8>) {
+fn write_json(value: &Value, out: &mut String) {
     match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(true) => out.extend_from_slice(b"true"),
-        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
         Value::String(text) => write_text(text, out),
         Value::Array(items) => {
-            out.push(b'[');
+            out.push('[');
             for (at, item) in items.iter().enumerate() {
                 if at > 0 {
-                    out.push(b',');
+                    out.push(',');
                 }
                 write_json(item, out);
             }
-            out.push(b']');
+            out.push(']');
         }
         Value::Object(map) => {
-            out.push(b'{');
+            out.push('{');
             for (at, (name, value)) in map.iter().enumerate() {
                 if at > 0 {
-                    out.push(b',');
+                    out.push(',');
                 }
                 write_text(name, out);
-                out.push(b':');
+                out.push(':');
                 write_json(value, out);
             }
-            out.push(b'}');
+            out.push('}');
         }
-        Value::Number(_) => serde_json::to_writer(out, value).expect(JSON),
+        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(number), _) => write!(out, "{number}").expect(MEMORY),
+            (None, Some(number)) => write!(out, "{number}").expect(MEMORY),
+            (None, None) => out.push_str(&value.to_string()),
+        },
     }
 }
 
-fn write_text(text: &str, out: &mut Vec<u8>) {
+fn write_text(text: &str, out: &mut String) {
     // All of it is looked at, which takes less than to stop at the first that is not plain.
     if text.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\')) {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
     } else {
-        serde_json::to_writer(out, text).expect(JSON);
+        out.push_str(&Value::from(text).to_string());
     }
 }
 
-const JSON: &str = "values are JSON, and writing to memory does not fail";
+const MEMORY: &str = "writing to memory does not fail";
 
 impl Document for Filled<'_> {
     fn get(&self, name: &str) -> Option<&Value> {
@@ -345,13 +350,12 @@ mod tests {
     #[test]
     fn documents_are_written_as_they_are_otherwise() {
         let value = json!({
-            "id": "a\"\\\u{1}/ä\u{7f}", "created_at": 1, "list": [null, true, false, -1, 0.5, "", [], {}],
+            "id": "a\"\\\u{1}/ä\u{7f}", "created_at": 1, "list": [null, true, false, -1, 0.5, 1e300, 18446744073709551615_u64, i64::MIN, "", [], {}],
             "map": {"\n": {"": "x"}, "b": [{"c": 1}]}, "updated_at": 1.25,
         });
         let Value::Object(document) = value else { panic!("it is an object") };
-        let mut out = b"before".to_vec();
-        let times = write_object(&document, &mut out);
-        let text = String::from_utf8(out).expect("JSON is text");
+        let mut text = "before".to_owned();
+        let times = write_object(&document, &mut text);
         assert_eq!(text["before".len()..], Value::Object(document).to_string());
         let at = |place: Option<(usize, usize)>| place.map(|(start, end)| &text[start..end]);
         assert_eq!((at(times.created), at(times.updated)), (Some("1"), Some("1.25")));

@@ -121,7 +121,7 @@ impl Dao {
                 Some(record) => record,
                 None => self.store.get(&key(entity.kind, entity.id())).await.ok()??,
             };
-            if record.draft.body != entity.body {
+            if !Arc::ptr_eq(&record.draft.body, &entity.body) && record.draft.body != entity.body {
                 return None;
             }
             records.push(record);
