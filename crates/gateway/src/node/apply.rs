@@ -138,3 +138,6 @@ fn put(record: &Record) -> Change<'_> {
         expires_ms: record.draft.expires.map(|at| at.as_millisecond()),
     }
 }
+
+#[cfg(test)]
+mod tests;
