@@ -223,7 +223,7 @@ impl Items {
             *turn += 1;
             if *turn == 1 { plain } else { ids::of_content(schema, given, around, *turn) }
         });
-        given.insert(self.names.get("id"), Value::String(id.clone()));
+        given.make_id(id.clone());
         (id, found)
     }
 

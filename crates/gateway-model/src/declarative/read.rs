@@ -30,7 +30,7 @@ pub enum Json {
 /// The text is no JSON.
 pub fn read_json(registry: &Registry, text: &[u8], pause: &mut dyn FnMut()) -> serde_json::Result<Json> {
     let mut source = serde_json::Deserializer::from_slice(text);
-    let read = Top(&mut Reader { registry, names: HashMap::default(), pause }).deserialize(&mut source)?;
+    let read = Top(&mut Reader { registry, names: HashMap::default(), fields: 0, pause }).deserialize(&mut source)?;
     source.end()?;
     Ok(read)
 }
@@ -39,6 +39,8 @@ struct Reader<'r> {
     registry: &'r Registry,
     /// The names that occurred in entities, and whether lists of entities are called so.
     names: HashMap<Name, bool, foldhash::fast::RandomState>,
+    /// How many fields the entity before had.
+    fields: usize,
     pause: &'r mut dyn FnMut(),
 }
 
@@ -172,7 +174,8 @@ impl<'de> Visitor<'de> for Part<'_, '_> {
         if is == Is::List {
             return Plain(reader).visit_map(entries).map(Node::Value);
         }
-        let mut given: Vec<(Name, Node)> = Vec::with_capacity(4);
+        // Those of a list mostly have as many fields.
+        let mut given: Vec<(Name, Node)> = Vec::with_capacity(reader.fields);
         (reader.pause)();
         while let Some((name, lists)) = entries.next_key_seed(Called(reader))? {
             let node = if lists {
@@ -188,6 +191,7 @@ impl<'de> Visitor<'de> for Part<'_, '_> {
                 return many(reader, given, entries);
             }
         }
+        reader.fields = given.len();
         Ok(Node::Record(Given::new(given)))
     }
 }

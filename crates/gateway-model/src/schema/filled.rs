@@ -103,7 +103,7 @@ impl<'s> Filled<'s> {
     pub(super) fn sorted(view: View<'s>, input: impl Input) -> Self {
         let generated = &view.record().defaults().generated;
         let input = input.entries();
-        let mut document = Self { given: Vec::with_capacity(input.len() + generated.len() + 1), ..Self::empty(view) };
+        let mut document = Self { given: Vec::with_capacity(input.size_hint().0 + generated.len() + 1), ..Self::empty(view) };
         for (name, value) in input {
             match view.record().index.get(name.as_ref()) {
                 Some(at) => {

@@ -34,7 +34,7 @@ pub(crate) trait Input: Document + Sized {
     type Name: AsRef<str>;
 
     /// Names and values. No two have the same name.
-    fn entries(self) -> impl ExactSizeIterator<Item = (Self::Name, Value)>;
+    fn entries(self) -> impl Iterator<Item = (Self::Name, Value)>;
 
     /// The same as an object.
     fn into_map(self) -> Map<String, Value>;
@@ -43,7 +43,7 @@ pub(crate) trait Input: Document + Sized {
 impl Input for Map<String, Value> {
     type Name = String;
 
-    fn entries(self) -> impl ExactSizeIterator<Item = (String, Value)> {
+    fn entries(self) -> impl Iterator<Item = (String, Value)> {
         self.into_iter()
     }
 
