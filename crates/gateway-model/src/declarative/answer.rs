@@ -101,7 +101,7 @@ fn write_id(entity: &Entity, out: &mut String) {
 
 fn id_length(entity: &Entity) -> usize {
     match &entity.id {
-        Id::At((start, end)) => end - start + 2,
+        Id::At(span) => span.end() - span.start() + 2,
         Id::Own(id) => Value::from(&**id).to_string().len(),
     }
 }

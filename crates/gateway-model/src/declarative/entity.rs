@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::kinds::Kind;
 use super::known;
-use super::marks::{Fact, Mark, Span};
+use super::marks::{Fact, Mark};
 use crate::entity::{EntitySchema, Facts};
 use crate::error::Fields;
-use crate::schema::filled::{Filled, Times, Written, write_object};
+use crate::schema::filled::{Filled, Span, Times, Written, write_object};
 
 /// One entity of a configuration.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ pub(super) struct Scratch {
 impl Id {
     pub(super) fn of<'e>(&'e self, body: &'e str) -> &'e str {
         match self {
-            Self::At((start, end)) => &body[*start..*end],
+            Self::At(span) => span.of(body),
             Self::Own(id) => id,
         }
     }
@@ -161,12 +161,12 @@ impl Entity {
 
     /// When it was made, as in the document.
     pub(super) fn created(&self) -> Option<&str> {
-        self.times.created.map(|(start, end)| &self.body[start..end])
+        self.times.created.map(|span| span.of(&self.body))
     }
 
     /// When it was changed, as in the document.
     pub(super) fn updated(&self) -> Option<&str> {
-        self.times.updated.map(|(start, end)| &self.body[start..end])
+        self.times.updated.map(|span| span.of(&self.body))
     }
 
     /// The text before, between and behind the times.
@@ -176,17 +176,22 @@ impl Entity {
 
     /// Puts another time in place of those that it has.
     pub(super) fn set_times(&mut self, time: &str) {
+        if u32::try_from(self.body.len() + 2 * time.len()).is_err() {
+            // Nobody could tell where anything is in so long a text.
+            return;
+        }
         let parts = self.without_times();
         let [first, second] = places(&self.body, self.times).map(|(start, end)| if start < end { time } else { "" });
         let body = [parts[0], first, parts[1], second, parts[2]].concat();
         let before = [self.times.created, self.times.updated];
         let moved = |at: usize| {
-            let earlier = before.into_iter().flatten().filter(|other| other.0 < at);
-            earlier.fold(at, |at, (from, to)| at + time.len() - (to - from))
+            let earlier = before.into_iter().flatten().filter(|other| other.start() < at);
+            earlier.fold(at, |at, other| at + time.len() - (other.end() - other.start()))
         };
-        let moved_time = |(start, _)| (moved(start), moved(start) + time.len());
+        let span = |start, end| Span::new(start, end).expect("the text is not that much longer");
+        let moved_time = |other: Span| span(moved(other.start()), moved(other.start()) + time.len());
         self.times = Times { created: before[0].map(moved_time), updated: before[1].map(moved_time) };
-        self.move_marks(moved);
+        self.move_marks(|other| span(moved(other.start()), moved(other.end())));
         self.body = body.into();
         let value: Value = serde_json::from_str(time).expect("times are JSON");
         for name in ["created_at", "updated_at"] {
@@ -197,7 +202,7 @@ impl Entity {
     }
 
     /// Follows what is in the body to where it is now.
-    fn move_marks(&mut self, moved: impl Fn(usize) -> usize) {
+    fn move_marks(&mut self, moved: impl Fn(Span) -> Span) {
         let marks = match &mut self.standing {
             Standing::Open { noted: Noted::Marked(marks), .. } => &mut **marks,
             Standing::Open { noted: Noted::Own(_), .. } | Standing::Same(_) => &mut [],
@@ -206,8 +211,8 @@ impl Entity {
             Id::At(span) => Some(span),
             Id::Own(_) => None,
         };
-        for (start, end) in marks.iter_mut().map(|mark| &mut mark.span).chain(id) {
-            (*start, *end) = (moved(*start), moved(*end));
+        for span in marks.iter_mut().map(|mark| &mut mark.span).chain(id) {
+            *span = moved(*span);
         }
     }
 }
@@ -233,7 +238,8 @@ pub(super) fn without_times(body: &str, times: Times) -> [&str; 3] {
 /// Where the times are in the text, in order; at its end if they are not.
 fn places(body: &str, times: Times) -> [(usize, usize); 2] {
     let none = (body.len(), body.len());
-    let mut places = [times.created.unwrap_or(none), times.updated.unwrap_or(none)];
+    let place = |time: Option<Span>| time.map_or(none, |span| (span.start(), span.end()));
+    let mut places = [place(times.created), place(times.updated)];
     places.sort_unstable();
     places
 }

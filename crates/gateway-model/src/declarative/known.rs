@@ -98,7 +98,7 @@ impl Known {
 impl Was {
     /// Gives the entity that takes the place of this one its time, if it differs in nothing else.
     fn lend_time(&self, entity: &mut Entity) {
-        if let Some(made) = self.times.created.map(|(start, end)| &self.body[start..end])
+        if let Some(made) = self.times.created.map(|span| span.of(&self.body))
             && entity.created().is_some_and(|created| created != made)
             && entity.has_generated_times()
             && without_times(&self.body, self.times) == entity.without_times()

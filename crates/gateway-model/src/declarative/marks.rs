@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::entity::EntitySchema;
-use crate::schema::filled::{Filled, Written};
+use crate::schema::filled::{Filled, Span, Written};
 use crate::schema::{Kind, OnDelete};
 
 /// Something that a store has to know of a document besides its text.
@@ -17,9 +17,6 @@ pub enum Fact<'e> {
     /// What stays as long as it is there: kind and id.
     Reference(&'static str, &'e str),
 }
-
-/// Where a part of a text begins and ends, in bytes.
-pub(super) type Span = (usize, usize);
 
 /// A place in a document's text, and what stands there.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +87,8 @@ impl Roles {
         let plain = |at: usize, text: &str, around: (usize, usize)| {
             let (start, end) = written.iter().find(|(place, _)| *place == at)?.1;
             // Something longer has escapes, or is more than it seems.
-            (end - start == around.0 + text.len() + around.1).then_some((start + around.0, end - around.1))
+            (end - start == around.0 + text.len() + around.1).then_some(())?;
+            Span::new(start + around.0, end - around.1)
         };
         let id = plain(self.id, document.at(self.id)?.as_str()?, (1, 1))?;
         scratch.clear();
@@ -99,7 +97,8 @@ impl Roles {
                 (_, None | Some(Value::Null)) => continue,
                 (What::Tags, Some(tags)) => {
                     tags.as_array()?.iter().all(Value::is_string).then_some(())?;
-                    written.iter().find(|(place, _)| place == at)?.1
+                    let (start, end) = written.iter().find(|(place, _)| place == at)?.1;
+                    Span::new(start, end)?
                 }
                 (What::Unique(_), Some(value)) => plain(*at, value.as_str()?, (1, 1))?,
                 (What::Parent(_) | What::Reference(_), Some(value)) => {
@@ -115,7 +114,7 @@ impl Roles {
 impl Mark {
     /// Calls `visit` with what is marked in the text.
     pub(super) fn visit<'e>(&self, text: &'e str, visit: &mut dyn FnMut(Fact<'e>)) {
-        let marked = &text[self.span.0..self.span.1];
+        let marked = self.span.of(text);
         match self.what {
             What::Tags => {
                 let tags: Vec<String> = serde_json::from_str(marked).expect("it was written as a list of texts");

@@ -86,11 +86,37 @@ impl Places {
     }
 }
 
+/// Where a part of a text begins and ends. There may be very many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// None in texts of more than 4 GiB.
+    pub(crate) fn new(start: usize, end: usize) -> Option<Self> {
+        Some(Self { start: start.try_into().ok()?, end: end.try_into().ok()? })
+    }
+
+    pub(crate) fn start(self) -> usize {
+        self.start as usize
+    }
+
+    pub(crate) fn end(self) -> usize {
+        self.end as usize
+    }
+
+    pub(crate) fn of(self, text: &str) -> &str {
+        &text[self.start()..self.end()]
+    }
+}
+
 /// Where the times of a document are within its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Times {
-    pub(crate) created: Option<(usize, usize)>,
-    pub(crate) updated: Option<(usize, usize)>,
+    pub(crate) created: Option<Span>,
+    pub(crate) updated: Option<Span>,
 }
 
 impl<'s> Filled<'s> {
@@ -103,7 +129,8 @@ impl<'s> Filled<'s> {
     pub(super) fn sorted(view: View<'s>, input: impl Input) -> Self {
         let generated = &view.record().defaults().generated;
         let input = input.entries();
-        let mut document = Self { given: Vec::with_capacity(input.size_hint().0 + generated.len() + 1), ..Self::empty(view) };
+        let mut document =
+            Self { given: Vec::with_capacity(input.size_hint().0 + generated.len() + 1), ..Self::empty(view) };
         for (name, value) in input {
             match view.record().index.get(name.as_ref()) {
                 Some(at) => {
@@ -274,8 +301,8 @@ impl Times {
         let start = out.len();
         write_json(value, out);
         match name {
-            "created_at" => self.created = Some((start, out.len())),
-            "updated_at" => self.updated = Some((start, out.len())),
+            "created_at" => self.created = Span::new(start, out.len()),
+            "updated_at" => self.updated = Span::new(start, out.len()),
             _ => {}
         }
     }
@@ -357,7 +384,7 @@ mod tests {
         let mut text = "before".to_owned();
         let times = write_object(&document, &mut text);
         assert_eq!(text["before".len()..], Value::Object(document).to_string());
-        let at = |place: Option<(usize, usize)>| place.map(|(start, end)| &text[start..end]);
+        let at = |place: Option<Span>| place.map(|span| span.of(&text));
         assert_eq!((at(times.created), at(times.updated)), (Some("1"), Some("1.25")));
     }
 }
