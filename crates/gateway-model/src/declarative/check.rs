@@ -313,12 +313,14 @@ fn finish(kinds: &Kinds<'_>, items: &Items, checked: Checked, source: &mut dyn S
     Ok(entities)
 }
 
-/// Brings the entities of a kind together, in the order they have, and says where each kind begins.
+/// Brings the entities of a kind together, in the order they have, and says where each kind begins, and where the last
+/// ends.
 fn by_kind(kinds: &Kinds<'_>, items: &Items, entities: &mut [Entity]) -> Vec<usize> {
-    let mut places = vec![0; kinds.len() + 1];
-    items.all.iter().for_each(|item| places[item.kind + 1] += 1);
-    (1..places.len()).for_each(|kind| places[kind] += places[kind - 1]);
-    if items.all.is_sorted_by_key(|item| item.kind) {
+    let mut places = vec![0];
+    for kind in 0..kinds.len() {
+        places.push(places[kind] + items.counts.get(kind).copied().unwrap_or_default());
+    }
+    if !items.mixed {
         return places;
     }
     let mut next = places.clone();
@@ -341,6 +343,9 @@ fn by_kind(kinds: &Kinds<'_>, items: &Items, entities: &mut [Entity]) -> Vec<usi
 /// `places` says.
 fn show_listed(kinds: &Kinds<'_>, items: &Items, places: &[usize], entities: &mut [Entity]) {
     let (Some(outer), Some(inner)) = (kinds.find(LISTED.0), kinds.find(LISTED.1)) else { return };
+    if places[inner] == places[inner + 1] {
+        return;
+    }
     let of_kind = |kind| items.all.iter().enumerate().filter(move |(_, item)| item.kind == kind).zip(places[kind]..);
     let outer: HashMap<usize, usize> = of_kind(outer).map(|((index, _), place)| (index, place)).collect();
     for ((_, item), at) in of_kind(inner) {

@@ -37,6 +37,10 @@ pub(super) struct Item {
 #[derive(Debug, Default)]
 pub(super) struct Items {
     pub(super) all: Vec<Item>,
+    /// How many there are of each kind, up to the last that there are any of.
+    pub(super) counts: Vec<usize>,
+    /// Whether some come after those of a later kind.
+    pub(super) mixed: bool,
     /// Those that may refer to others by name.
     pub(super) referring: Vec<usize>,
     /// Their ids.
@@ -181,6 +185,9 @@ impl Items {
         if schema.foreign.iter().any(|field| inside(field) || given.get(field.name).is_some()) {
             self.referring.push(index);
         }
+        self.mixed |= self.all.last().is_some_and(|last| last.kind > kind);
+        self.counts.resize(self.counts.len().max(kind + 1), 0);
+        self.counts[kind] += 1;
         self.all.push(Item { kind, parent, at, id, key, name, derived });
         let mut errors = Tree::default();
         if remarks {
