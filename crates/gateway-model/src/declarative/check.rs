@@ -98,7 +98,7 @@ pub(super) fn check(
     if !tree.is_empty() {
         return Err(Failure { tree, ids: Vec::new() });
     }
-    if claims.twice {
+    if claims.any_twice(&mut source) {
         unique::report(kinds, &items, &checked.documents(), &mut tree);
     }
     references.report(kinds, &items, &mut tree);

@@ -10,23 +10,21 @@ use super::error::Tree;
 use super::flatten::Items;
 use super::kinds::{Kind, Kinds};
 use crate::error::Fields;
-use crate::schema::Document;
+use crate::schema::{Document, Source};
 
 type Seen<'a> = HashSet<&'a str, foldhash::fast::RandomState>;
 
-/// What entities have claimed so far, as hashes: that nothing is claimed twice, as it mostly is, is told by them alone.
+/// What entities claim, as hashes: that nothing is claimed twice, as it mostly is, is told by them alone.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    taken: HashSet<u64, foldhash::fast::RandomState>,
+    all: Vec<u64>,
     hasher: RandomState,
-    /// Whether something may be claimed twice.
-    pub(super) twice: bool,
 }
 
 impl Claims {
     /// Makes place for so many more entities, each of which has an id, and most of which have a name.
     pub(super) fn reserve(&mut self, entities: usize) {
-        self.taken.reserve(2 * entities);
+        self.all.reserve(2 * entities);
     }
 
     /// The hash of a name.
@@ -45,12 +43,24 @@ impl Claims {
 
     /// Claims a name and other values.
     pub(super) fn take(&mut self, name: Option<u64>, values: &[u64]) {
-        name.iter().chain(values).for_each(|claim| self.insert(*claim));
+        self.all.extend(name);
+        self.all.extend_from_slice(values);
     }
 
     /// Claims what has this hash.
     pub(super) fn insert(&mut self, claim: u64) {
-        self.twice |= !self.taken.insert(claim);
+        self.all.push(claim);
+    }
+
+    /// Whether something may be claimed twice. All of it is compared at once: what is looked up here and there between
+    /// other work is waited for each time.
+    pub(super) fn any_twice(&self, source: &mut dyn Source) -> bool {
+        let mut taken: HashSet<u64, foldhash::fast::RandomState> = HashSet::default();
+        taken.reserve(self.all.len());
+        self.all.chunks(64).any(|claims| {
+            source.pause();
+            claims.iter().any(|claim| !taken.insert(*claim))
+        })
     }
 }
 
