@@ -14,6 +14,9 @@ use super::{Declared, Entity};
 use crate::schema::Source;
 use crate::schema::filled::Times;
 
+/// How many places are put in at a time.
+const CHUNK: usize = 64;
+
 /// All hashes of this process are made by the same.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
@@ -72,10 +75,8 @@ impl Known {
 
     /// Gives entities that have not changed the times they had; returns what is known afterwards.
     pub fn keep_times(&self, declared: &mut Declared, source: &mut dyn Source) -> Self {
-        let count = declared.entities.len();
-        let places = HashMap::with_capacity_and_hasher(count, foldhash::fast::RandomState::default());
-        let mut next = Self { places, entities: Vec::with_capacity(count) };
-        for (place, entity) in declared.entities.iter_mut().enumerate() {
+        let mut next = Self { places: HashMap::default(), entities: Vec::with_capacity(declared.entities.len()) };
+        for entity in &mut declared.entities {
             source.pause();
             if let Standing::Open { before, .. } = &mut entity.standing {
                 *before = self.places.get(&entity.key).copied();
@@ -83,13 +84,18 @@ impl Known {
                     was.lend_time(entity);
                 }
             }
-            next.places.insert(entity.key, place);
             next.entities.push(Was {
                 origin: entity.origin,
                 body: Arc::clone(&entity.body),
                 id: entity.id.clone(),
                 times: entity.times,
             });
+        }
+        // All of it at once: what is put here and there between other work is waited for each time.
+        next.places.reserve(declared.entities.len());
+        for (chunk, entities) in declared.entities.chunks(CHUNK).enumerate() {
+            source.pause();
+            next.places.extend(entities.iter().zip(chunk * CHUNK..).map(|(entity, place)| (entity.key, place)));
         }
         next
     }
