@@ -127,7 +127,8 @@ impl State {
         self.index.extend(records.iter().map(|(_, record)| &record.draft), owners);
         let expiring = records.iter().filter_map(|(key, record)| Some((record.draft.expires?, key.clone())));
         self.expiries.extend(expiring);
-        self.records.append(&mut records.into_iter().collect());
+        let before = std::mem::replace(&mut self.records, records.into_iter().collect());
+        self.records.extend(before);
     }
 
     fn insert(&mut self, key: Key, record: Arc<Record>) {
