@@ -123,10 +123,12 @@ fn talk(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> Result<Ans
     let (status, length, close) = parse(&text).ok_or_else(|| Failure(invalid(&text), false))?;
     let mut body = buffer[head..filled].to_vec();
     let mut left = length.checked_sub(body.len()).ok_or_else(|| Failure(invalid("more than one response"), false))?;
+    // The answer to a load is as large as the load, and nobody reads on in it: only its beginning is kept.
+    let is_list = request.starts_with(b"GET ");
     while left > 0 {
         let part = left.min(buffer.len());
         stream.read_exact(&mut buffer[..part]).map_err(|error| Failure(error, false))?;
-        if body.len() < buffer.len() {
+        if is_list || body.len() < buffer.len() {
             body.extend_from_slice(&buffer[..part]);
         }
         left -= part;
